@@ -1,0 +1,110 @@
+"""StoryInput: all that can change a story, in one order. Topic `story_inputs.v1`."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from shared.contracts.article import ArticleStatus, Publisher
+from shared.contracts.base import LanguageCode, Line, Message, Part, UtcTime
+
+
+class InputKind(StrEnum):
+    """What the input is."""
+
+    ARTICLE = "article"
+    COMMAND = "command"
+    LINK = "link"
+    CLOCK = "clock"
+
+
+class Features(Part):
+    """What `enrich` found in an article's title and text; all that clustering ever sees of them.
+
+    `vectors` hold float16 little-endian bytes in base64, 512 dimensions each, unit length (1.4 KB a piece).
+    """
+
+    features_version: int = Field(ge=1, description="what made them; a change means a rebuild")
+    title_terms: tuple[str, ...] = Field(default=(), max_length=100, description="stemmed terms of the title, in order")
+    terms: dict[str, float] = Field(default={}, description="stemmed term or bigram to its weighted frequency in title and lead")
+    names: tuple[str, ...] = Field(default=(), max_length=200, description="capitalised names and words, folded")
+    numbers: tuple[str, ...] = Field(default=(), max_length=100, description="numbers with digits, normalised")
+    title_vector: str | None = Field(default=None, max_length=1_400)
+    lead_vector: str | None = Field(default=None, max_length=1_400)
+    signature: tuple[int, ...] = Field(default=(), max_length=256, description="MinHash (Broder 1997) of word shingles")
+    words: int = Field(default=0, ge=0, description="words in the text")
+
+
+class EnrichedArticle(Part):
+    """One version of an article, without its text."""
+
+    article_id: UUID
+    version: int = Field(ge=1)
+    status: ArticleStatus
+    title: Line
+    url: str = Field(max_length=2_000)
+    publisher: Publisher
+    language: LanguageCode
+    published_at: UtcTime | None = None
+    fetched_at: UtcTime
+    features: Features | None = Field(default=None, description="absent for a withdrawn article")
+
+
+class CommandOp(StrEnum):
+    """What an editor asks for."""
+
+    MERGE = "merge"
+    SPLIT = "split"
+    MOVE = "move"
+    CLOSE = "close"
+    PIN = "pin"
+    UNPIN = "unpin"
+    ERASE = "erase"
+
+
+class Command(Part):
+    """An editor's or an operator's command, recorded with who and why."""
+
+    command_id: UUID
+    op: CommandOp
+    story_id: UUID | None = None
+    into_story_id: UUID | None = Field(default=None, description="merge and move: where to")
+    article_ids: tuple[UUID, ...] = Field(default=(), max_length=1_000)
+    actor: Line
+    why: Line = ""
+    at: UtcTime
+
+
+class CrossLink(Part):
+    """A finding of `link`: two stories in different languages tell the same event, or no longer do."""
+
+    story_id: UUID
+    other_story_id: UUID
+    other_language: LanguageCode
+    linked: bool
+    score: float
+    at: UtcTime
+
+
+class Clock(Part):
+    """The time on the wall, as an input, so that a replay closes the same stories."""
+
+    at: UtcTime
+
+
+class StoryInput(Message):
+    """Exactly one of article, command, link and clock, as `kind` says."""
+
+    kind: InputKind
+    article: EnrichedArticle | None = None
+    command: Command | None = None
+    link: CrossLink | None = None
+    clock: Clock | None = None
+
+    @model_validator(mode="after")
+    def _holds_its_kind(self) -> "StoryInput":
+        held = [kind for kind in InputKind if getattr(self, kind.value) is not None]
+        if held != [self.kind]:
+            msg = f"kind is {self.kind} but it holds {', '.join(held) or 'nothing'}"
+            raise ValueError(msg)
+        return self

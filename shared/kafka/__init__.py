@@ -1,0 +1,1 @@
+"""Kafka as Slugline uses it: the partition owner, topics' settings, dead letters."""

@@ -1,0 +1,74 @@
+"""Metrics: every name in one `Literal`, so that a dashboard's query can be checked against it."""
+
+from typing import Literal, get_args
+
+from prometheus_client import Counter, Gauge, Histogram
+
+MetricName = Literal[
+    # Every stage, label `stage`: records taken from the source topic.
+    "slugline_inputs_total",
+    # Every stage, labels `stage` and `topic`: records produced.
+    "slugline_outputs_total",
+    # Every stage, labels `stage` and `reason`: inputs that became dead letters.
+    "slugline_dead_letters_total",
+    # Every stage, label `stage`: seconds from an input's append to the commit of what followed from it.
+    "slugline_latency_seconds",
+    # Partition owners, label `stage`: transactions committed and aborted (label `outcome`).
+    "slugline_transactions_total",
+    # Every stage, labels `stage` and `partition`: inputs not handled yet.
+    "slugline_lag_messages",
+    # Every stage, labels `stage` and `partition`: append time of the last handled input, seconds since 1970.
+    "slugline_last_input_timestamp_seconds",
+    # Partition owners, labels `stage` and `partition`: 1 while the partition's state is being restored.
+    "slugline_restoring",
+    # poll: fetches of feeds by `outcome` (new, unchanged, failed, gone, moved).
+    "slugline_feed_fetches_total",
+    # poll: feeds by `state` (ok, failing, paused, gone).
+    "slugline_feeds",
+    # poll: polls that found the feed's window moved past what was last seen.
+    "slugline_feed_gaps_total",
+    # fetch: article pages by `outcome` (published, unchanged, corrected, withdrawn, refused, failed).
+    "slugline_article_fetches_total",
+    # fetch: articles published by `extraction` (full, summary, blocked).
+    "slugline_articles_total",
+    # assign, labels `reason`: revisions emitted.
+    "slugline_story_revisions_total",
+    # assign, label `partition`: open stories.
+    "slugline_open_stories",
+    # materialise: rows written, label `table`.
+    "slugline_rows_total",
+    # brief: briefs made, label `made_by` (extractive, model, fallback).
+    "slugline_briefs_total",
+    # web: listeners of the event stream.
+    "slugline_sse_listeners",
+    # web: seconds to answer, labels `route` and `status`.
+    "slugline_http_seconds",
+]
+
+NAMES = frozenset(get_args(MetricName))
+LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+def counter(name: MetricName, documentation: str, *labels: str) -> Counter:
+    """Make a counter; the client library adds `_total` itself."""
+    return Counter(name.removesuffix("_total"), documentation, labels)
+
+
+def gauge(name: MetricName, documentation: str, *labels: str) -> Gauge:
+    """Make a gauge."""
+    return Gauge(name, documentation, labels)
+
+
+def histogram(name: MetricName, documentation: str, *labels: str) -> Histogram:
+    """Make a histogram of seconds."""
+    return Histogram(name, documentation, labels, buckets=LATENCY_BUCKETS)
+
+
+INPUTS = counter("slugline_inputs_total", "Records taken from the source topic", "stage")
+OUTPUTS = counter("slugline_outputs_total", "Records produced", "stage", "topic")
+DEAD_LETTERS = counter("slugline_dead_letters_total", "Inputs that became dead letters", "stage", "reason")
+LATENCY = histogram("slugline_latency_seconds", "Seconds from an input's append to the commit of what followed", "stage")
+TRANSACTIONS = counter("slugline_transactions_total", "Transactions", "stage", "outcome")
+LAG = gauge("slugline_lag_messages", "Inputs not handled yet", "stage", "partition")
+LAST_INPUT = gauge("slugline_last_input_timestamp_seconds", "Append time of the last handled input", "stage", "partition")
+RESTORING = gauge("slugline_restoring", "1 while the partition's state is being restored", "stage", "partition")
