@@ -85,7 +85,9 @@ class OwnerSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True)
-class _Encoded:
+class Encoded:
+    """A record's bytes and where it goes."""
+
     topic: str
     partition: int
     key: bytes
@@ -98,7 +100,7 @@ class _Submitted:
     committed: "asyncio.Future[None]"
 
 
-def encode(decision: Decision) -> list[_Encoded]:
+def encode(decision: Decision) -> list[Encoded]:
     """Turn outputs into bytes. Raises `Refused` when one is larger than its topic takes."""
     encoded = []
     for output in decision.outputs:
@@ -107,7 +109,7 @@ def encode(decision: Decision) -> list[_Encoded]:
         if value is not None and len(value) + len(output.key) + RECORD_OVERHEAD_BYTES > limit:
             raise Refused("output_too_large", f"{output.topic.name} takes {limit:,} bytes a message, this one has {len(value):,}")
         partition = key_partition(output.key, output.topic) if output.partition is None else output.partition
-        encoded.append(_Encoded(output.topic.name, partition, output.key.encode(), value))
+        encoded.append(Encoded(output.topic.name, partition, output.key.encode(), value))
     return encoded
 
 
@@ -115,7 +117,7 @@ def encode(decision: Decision) -> list[_Encoded]:
 class _Batch:
     """What one transaction holds."""
 
-    outputs: list[_Encoded] = field(default_factory=list)
+    outputs: list[Encoded] = field(default_factory=list)
     changes: dict[str, bytes | None] = field(default_factory=dict)
     submitted: list[_Submitted] = field(default_factory=list)
     inputs: list[SourceRecord] = field(default_factory=list)
@@ -278,7 +280,7 @@ class OwnedPartition:
                 turn_began = time.monotonic()
         return batch
 
-    def _decide(self, record: SourceRecord) -> tuple[Decision, list[_Encoded]]:
+    def _decide(self, record: SourceRecord) -> tuple[Decision, list[Encoded]]:
         try:
             decision = self.logic.decide(record)
             return decision, encode(decision)
@@ -292,7 +294,7 @@ class OwnedPartition:
             decision = Decision(outputs=(dead_letter(self.owner.stage, record, error),))
             return decision, encode(decision)
 
-    def _gather(self, batch: _Batch, decision: Decision, encoded: list[_Encoded]) -> None:
+    def _gather(self, batch: _Batch, decision: Decision, encoded: list[Encoded]) -> None:
         self.logic.apply(decision)
         batch.outputs.extend(encoded)
         batch.changes.update(decision.changes)

@@ -1,0 +1,249 @@
+"""The wiring of enrich: a Faust app that reads articles in small batches and sends story inputs.
+
+Faust was measured to lose and skip events in some set-ups (see `docs/decisions/0002-faust-for-enrich-alone.md`); this app
+uses the one that lost none: no tables, no leader topic, no web, one agent task, flow stopped when a rebalance completes,
+and every exception caught, since one that leaves an agent acknowledges its event. Faust reads uncommitted records unless
+told otherwise, and `articles.v1` is written by transactions, so its consumer is given `read_committed` here.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import faust
+from aiokafka.errors import KafkaError
+from faust.transport.drivers import aiokafka as faust_driver
+from pydantic import Field
+
+from services.cluster.enrich.features import FeatureMaker
+from services.cluster.enrich.transform import needs_features, to_story_input
+from shared import health, metrics
+from shared.contracts import Article
+from shared.errors import InvalidMessage, OwnerError, Refused
+from shared.kafka.dead_letters import dead_letter, reason_of
+from shared.kafka.decision import Decision, Output, SourceRecord
+from shared.kafka.group_offsets import begin_group
+from shared.kafka.owner import Encoded, encode
+from shared.logs import get_logger
+from shared.settings import Settings
+from shared.topics import ARTICLES, DEAD_LETTER_BYTES, STORY_INPUTS, language_partition
+
+log = get_logger()
+
+STAGE = "enrich"
+GROUP = f"slugline-{STAGE}"
+
+
+class EnrichSettings(Settings):
+    """What enrich may be told."""
+
+    batch_records: int = Field(default=32, ge=1, le=1_000, description="articles encoded together at most")
+    batch_wait_s: float = Field(default=0.02, ge=0, le=1, description="how long a batch waits to fill")
+    retry_s: float = Field(default=1.0, gt=0, description="pause before a send that the broker did not take is tried again")
+
+
+class _CommittedConsumerThread(faust_driver.AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"  # noqa: SLF001 - Faust has no setting for it outside its own transactions
+        return consumer
+
+
+class _CommittedConsumer(faust_driver.Consumer):
+    def _new_consumer_thread(self) -> Any:
+        return _CommittedConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class _CommittedTransport(faust_driver.Transport):
+    Consumer = _CommittedConsumer
+
+
+def make_app(
+    settings: EnrichSettings, enrich: Callable[[Sequence[SourceRecord]], Sequence[Decision]], fail: Callable[[BaseException], None]
+) -> Any:
+    """Make the Faust app around `enrich`. Nothing connects before it starts; `fail` gets what must end the process."""
+    url = f"kafka://{settings.kafka_bootstrap_servers.replace(',', ';kafka://')}"
+    app = faust.App(
+        GROUP,
+        broker=url,
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        consumer_auto_offset_reset="none",
+        broker_commit_interval=1.0,
+        broker_max_poll_records=settings.batch_records * 4,
+        stream_wait_empty=False,
+        producer_acks=-1,
+        producer_linger=0,
+        producer_max_request_size=DEAD_LETTER_BYTES,
+        loghandlers=[],
+        reply_create_topic=False,
+    )
+    app.transport = _CommittedTransport(app.conf.broker_consumer, app, app.loop)
+    source = app.topic(ARTICLES.name, value_serializer="raw", key_serializer="raw")
+
+    @app.on_rebalance_complete.connect
+    async def quiesce(*_: Any, **__: Any) -> None:
+        app.consumer.stop_flow()
+        app.flow_control.suspend()
+        consumer: Any = app.consumer
+        await consumer.wait_for_stopped_flow()
+
+    @app.agent(source, name=f"{STAGE}-articles")
+    async def articles(stream: Any) -> None:
+        async for events in _batches(stream, settings):
+            try:
+                records = [_record(event.message) for event in events]
+                decisions = await asyncio.to_thread(enrich, records)
+                await _send_all(app, [out for decision in decisions for out in encode(decision)], settings.retry_s)
+                _measure(records, decisions)
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001 - whatever it is, the events must not be acknowledged
+                fail(error)
+                await asyncio.Event().wait()  # leaving would acknowledge the events; the process ends instead
+
+    return app
+
+
+def _batches(stream: Any, settings: EnrichSettings) -> AsyncIterator[Sequence[Any]]:
+    batches: AsyncIterator[Sequence[Any]] = stream.take_events(settings.batch_records, within=settings.batch_wait_s)
+    return batches
+
+
+async def _send_all(app: Any, outputs: Sequence[Encoded], retry_s: float) -> None:
+    waiting = list(outputs)
+    told = False
+    while waiting:
+        sent = [await app.producer.send(out.topic, out.key, out.value, out.partition, None, None) for out in waiting]
+        results = await asyncio.gather(*sent, return_exceptions=True)
+        failed = [(out, result) for out, result in zip(waiting, results, strict=True) if isinstance(result, BaseException)]
+        for _, error in failed:
+            if not isinstance(error, KafkaError) or not error.retriable:
+                raise error
+        waiting = [out for out, _ in failed]
+        if waiting:
+            if not told:
+                log.warning("broker_does_not_take_records", records=len(waiting), error=str(failed[0][1]), then="trying again")
+                told = True
+            await asyncio.sleep(retry_s)
+
+
+def _record(message: Any) -> SourceRecord:
+    headers = message.headers.items() if isinstance(message.headers, dict) else message.headers or ()
+    return SourceRecord(
+        message.topic, message.partition, message.offset, message.key, message.value, int((message.timestamp or 0) * 1000), tuple(headers)
+    )
+
+
+def _measure(records: Sequence[SourceRecord], decisions: Sequence[Decision]) -> None:
+    now = time.time()
+    metrics.INPUTS.labels(STAGE).inc(len(records))
+    for record in records:
+        metrics.LATENCY.labels(STAGE).observe(max(0.0, now - record.timestamp_ms / 1000))
+        metrics.LAST_INPUT.labels(STAGE, str(record.partition)).set(record.timestamp_ms / 1000)
+    for decision in decisions:
+        for output in decision.outputs:
+            metrics.OUTPUTS.labels(STAGE, output.topic.name).inc()
+
+
+class Enricher:
+    """Turns article records into story inputs or dead letters."""
+
+    def __init__(self, maker: FeatureMaker) -> None:
+        """Take what makes features."""
+        self._maker = maker
+
+    def __call__(self, records: Sequence[SourceRecord]) -> list[Decision]:
+        """Decide for each record, in order. Encodes all their texts together."""
+        read: list[Article | Exception | None] = [_read(record) for record in records]
+        wanted = [article for article in read if isinstance(article, Article) and needs_features(article)]
+        features = dict(
+            zip(
+                (id(article) for article in wanted),
+                self._maker.features_of([(article.title, article.text, article.language) for article in wanted]) if wanted else [],
+                strict=True,
+            )
+        )
+        decisions = []
+        for record, article in zip(records, read, strict=True):
+            if article is None:
+                decisions.append(Decision())
+                continue
+            try:
+                if isinstance(article, Exception):
+                    raise article
+                story_input = to_story_input(article, features.get(id(article)))
+                decision = Decision(
+                    outputs=(Output(STORY_INPUTS, str(article.article_id), story_input, language_partition(article.language)),)
+                )
+                encode(decision)
+            except (InvalidMessage, Refused) as error:
+                reason = reason_of(error)
+                metrics.DEAD_LETTERS.labels(STAGE, reason).inc()
+                log.warning(
+                    "input_refused", stage=STAGE, partition=record.partition, offset=record.offset, reason=reason, error=str(error)[:500]
+                )
+                decision = Decision(outputs=(dead_letter(STAGE, record, error),))
+            decisions.append(decision)
+        return decisions
+
+
+def _read(record: SourceRecord) -> Article | Exception | None:
+    """Read an article; None for a tombstone (an erased article's StoryInput is a command of its own)."""
+    if record.value is None:
+        return None
+    try:
+        return Article.from_bytes(record.value)
+    except InvalidMessage as error:
+        return error
+
+
+async def run(settings: EnrichSettings, stop: asyncio.Event) -> None:
+    """Enrich until `stop` is set. Raises what must end the process."""
+    readiness = health.Readiness()
+    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def fail(error: BaseException) -> None:
+        if not failed.done():
+            failed.set_exception(error)
+
+    state = {"assigned": False, "encoder": False}
+    readiness.add("encoder", lambda: None if state["encoder"] else "loads the sentence encoder")
+    readiness.add("partitions", lambda: None if state["assigned"] else "waits for its partitions")
+    runner = await health.serve(readiness, settings)
+    try:
+        enricher = Enricher(FeatureMaker())
+        await asyncio.to_thread(enricher._maker.features, "warm", "up", "en")  # noqa: SLF001
+        state["encoder"] = True
+        await begin_group(settings, GROUP, ARTICLES)
+        app = make_app(settings, enricher, fail)
+
+        @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
+        async def assigned(*_: Any, **__: Any) -> None:
+            state["assigned"] = True
+
+        @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
+        async def revoked(*_: Any, **__: Any) -> None:
+            state["assigned"] = False
+
+        app.finalize()
+        await app.start()
+        try:
+            watching: list[asyncio.Future[Any]] = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(app._crashed.wait())]  # noqa: SLF001
+            await asyncio.wait([*watching, failed], return_when=asyncio.FIRST_COMPLETED)
+            for task in watching:
+                task.cancel()
+            if failed.done():
+                failed.result()
+            if app.crash_reason is not None:
+                raise OwnerError(f"the Faust app crashed: {type(app.crash_reason).__name__}: {app.crash_reason}") from app.crash_reason
+        finally:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(app.stop(), timeout=8)
+    finally:
+        failed.cancel()
+        if runner is not None:
+            await runner.cleanup()
