@@ -41,7 +41,9 @@ class IngestSettings(Settings):
     page_max_elements: int = Field(default=100_000, ge=1_000, description="elements and attributes of a page together")
     feed_max_bytes: int = Field(default=16 * MIB, ge=1_024, description="a longer feed is refused")
     feed_max_items: int = Field(default=100_000, ge=1, description="items beyond are not read")
-    future_tolerance_s: float = Field(default=86_400.0, ge=0, description="a time further ahead of the clock is taken for an error and dropped")
+    future_tolerance_s: float = Field(
+        default=86_400.0, ge=0, description="a time further ahead of the clock is taken for an error and dropped"
+    )
     extract_workers: int = Field(default=2, ge=1, le=64, description="subprocesses that parse feeds and pages")
     extract_timeout_s: float = Field(default=10.0, gt=0, description="for one page; the subprocess is killed then")
     parse_timeout_s: float = Field(default=60.0, gt=0, description="for one feed; the subprocess is killed then")

@@ -1,0 +1,145 @@
+"""Plain text from whatever an outlet sends: never HTML, no control characters, no lone surrogates, cut by bytes."""
+
+import html as html_entities
+import re
+from functools import lru_cache
+
+from lxml import etree
+
+from shared.contracts import TEXT_LIMIT_BYTES
+
+LINE_LIMIT = 2_000
+"""Characters of a title or a name, as in the contracts' `Line`."""
+SUMMARY_LIMIT = 5_000
+
+_UNWANTED = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff\u200b\u2060\u202a-\u202e\u2066-\u2069\u00ad]"
+)
+"""Controls, lone surrogates, non-characters, and the invisible marks that reorder or split what a reader sees."""
+_SPACES = re.compile(r"[\s\u2028\u2029]+")
+_INLINE_SPACES = re.compile(r"[^\S\n]+")
+_BREAKS = re.compile(r" ?\n[ \n]*")
+_BREAK = "\u2028"
+_BLOCK = re.compile(
+    r"<(?=/?(?:p|div|br|hr|li|ul|ol|dl|dt|dd|h[1-6]|tr|table|blockquote|pre|section|article|aside|header|footer|figure|figcaption|main|nav|form|center)\b)",
+    re.IGNORECASE,
+)
+_HIDDEN = ("script", "style", "template", "noscript", "svg", "math", "iframe", "object", "embed", "head", "select", "textarea")
+_HIDDEN_BLOCK = re.compile(
+    r"<(script|style|template|svg|iframe|object|head)\b[^<]{0,2000}(?:<(?!/\1)[^<]{0,20000}){0,200}</\1\s*>", re.IGNORECASE
+)
+_TAG = re.compile(r"</?([a-zA-Z][a-zA-Z0-9]{0,15})(?=[\s/>])[^<>]{0,2000}>")
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+_FORMATTING = frozenset(
+    "a abbr acronym b bdi bdo big br center cite code del dfn div em font h1 h2 h3 h4 h5 h6 i img ins kbd mark nobr p q s samp small span "
+    "strike strong sub sup tt u var wbr script style iframe object embed svg hr".split()
+)
+_ELEMENTS = _FORMATTING | frozenset(
+    "address applet area article aside audio base blockquote body button canvas caption col colgroup data datalist dd details dialog dir dl "
+    "dt fieldset figcaption figure footer form frame frameset head header html input label legend li link main map menu meta meter nav "
+    "noframes noscript ol optgroup option output param picture pre progress ruby section select source summary table tbody td template "
+    "textarea tfoot th thead time title tr track ul video math".split()
+)
+
+
+def scrub(text: str) -> str:
+    """Drop what no reader can see and no database takes: controls, lone surrogates, non-characters, bidirectional overrides."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _UNWANTED.sub("", text)
+
+
+def one_line(text: str, limit: int = LINE_LIMIT) -> str:
+    """Give the text on one line, at most `limit` characters, cut at a word where one is near."""
+    if len(text) > limit * 8:
+        text = text[: limit * 8]
+    line = _SPACES.sub(" ", scrub(text)).strip()
+    return line if len(line) <= limit else _cut_at_word(line, limit)
+
+
+def paragraphs(text: str) -> str:
+    """Tidy a longer text: one space between words, one newline between paragraphs."""
+    return _BREAKS.sub("\n", _INLINE_SPACES.sub(" ", scrub(text.replace("\r", "\n").replace(_BREAK, "\n").replace("\u2029", "\n")))).strip()
+
+
+def cut(text: str, limit_bytes: int = TEXT_LIMIT_BYTES) -> tuple[str, bool]:
+    """Cut a text to `limit_bytes` of UTF-8 on a character's border; the second value says whether it was cut."""
+    if len(text) * 4 <= limit_bytes:
+        return text, False
+    raw = text.encode("utf-8", "ignore")
+    if len(raw) <= limit_bytes:
+        return text, False
+    return raw[:limit_bytes].decode("utf-8", "ignore").rstrip(), True
+
+
+def shorten(text: str, limit: int = SUMMARY_LIMIT) -> str:
+    """Cut a text to `limit` characters, at a word where one is near."""
+    return text if len(text) <= limit else _cut_at_word(text, limit)
+
+
+def from_html(markup: str) -> str:
+    """Give an HTML fragment's visible text, blocks separated by newlines. Anything is accepted; nothing is fetched or run."""
+    if "<" not in markup:
+        if "&" in markup:
+            markup = html_entities.unescape(markup)
+        return paragraphs(markup)
+    marked = _BLOCK.sub(_BREAK + "<", _SPACES.sub(" ", scrub(markup)))
+    try:
+        root = etree.fromstring(b"<div>" + marked.encode("utf-8", "ignore") + b"</div>", _html_parser())
+    except (etree.LxmlError, ValueError):
+        root = None
+    if root is not None:
+        etree.strip_elements(root, *_HIDDEN, with_tail=False)
+        if text := paragraphs("".join(root.itertext())):
+            return text
+    # nested deeper than libxml2 follows, or nothing but what is hidden
+    return paragraphs(html_entities.unescape(_TAG.sub("", _HIDDEN_BLOCK.sub("", marked))))
+
+
+def title_from_html(title: str, limit: int = LINE_LIMIT) -> str:
+    """Give a title that may hold HTML as plain text on one line.
+
+    Tags are taken for markup where they format, carry attributes or are closed again; `<video>` in "The <video> tag
+    explained" and "1 < 2" stay. Entities are read once more, since feeds escape them twice.
+    """
+    if "<" in title:
+        title = _strip_markup(title)
+    if "&" in title:
+        title = _ENTITY.sub(lambda found: html_entities.unescape(found.group()), title)
+        if "<" in title:
+            title = _strip_markup(title)
+    return one_line(title, limit)
+
+
+def _strip_markup(title: str) -> str:
+    title = title[: LINE_LIMIT * 20]
+    lowered = title.lower()
+    for hidden in ("script", "style"):
+        start = lowered.find("<" + hidden)
+        while start >= 0:
+            end = lowered.find("</" + hidden, start)
+            close = lowered.find(">", end) + 1 if end >= 0 else 0
+            if not close:
+                break
+            title, lowered = title[:start] + " " + title[close:], lowered[:start] + " " + lowered[close:]
+            start = lowered.find("<" + hidden)
+
+    def replaced(found: re.Match[str]) -> str:
+        name, tag = found.group(1).lower(), found.group()
+        is_markup = name in _FORMATTING or (name in _ELEMENTS and ("=" in tag or tag[1] == "/" or f"</{name}" in lowered))
+        if not is_markup:
+            return tag
+        return " " if name in ("br", "p", "div", "hr", "wbr", "img") else ""
+
+    return _TAG.sub(replaced, title).replace("<![CDATA[", "").replace("]]>", "")
+
+
+def _cut_at_word(text: str, limit: int) -> str:
+    head = text[: limit - 1]
+    space = head.rfind(" ", limit - 60)
+    return (head[:space] if space > 0 else head).rstrip() + "…"
+
+
+@lru_cache(maxsize=1)
+def _html_parser() -> etree.HTMLParser:
+    return etree.HTMLParser(encoding="utf-8", recover=True, no_network=True, remove_comments=True, remove_pis=True, huge_tree=False)
