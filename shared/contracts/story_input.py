@@ -19,20 +19,24 @@ class InputKind(StrEnum):
 
 
 class Features(Part):
-    """What `enrich` found in an article's title and text; all that clustering ever sees of them.
+    """What `enrich` found in an article's title and text; all that clustering ever sees of them (5 to 8 KB).
 
-    `vectors` hold float16 little-endian bytes in base64, 512 dimensions each, unit length (1.4 KB a piece).
+    Arrays are little-endian bytes in base64. Terms are stems and pairs of neighbouring stems, known by their CRC-32: the
+    title's first and in order, then the lead's. Vectors are float16 of unit length, 512 dimensions.
     """
 
     features_version: int = Field(ge=1, description="what made them; a change means a rebuild")
-    title_terms: tuple[str, ...] = Field(default=(), max_length=100, description="stemmed terms of the title, in order")
-    terms: dict[str, float] = Field(default={}, description="stemmed term or bigram to its weighted frequency in title and lead")
-    names: tuple[str, ...] = Field(default=(), max_length=200, description="capitalised names and words, folded")
-    numbers: tuple[str, ...] = Field(default=(), max_length=100, description="numbers with digits, normalised")
+    title_terms: tuple[str, ...] = Field(default=(), max_length=100, description="stems of the title, in order, each once")
+    names: tuple[str, ...] = Field(default=(), max_length=200, description="capitalised words of title and lead, folded")
+    numbers: tuple[str, ...] = Field(default=(), max_length=100, description="words with digits, normalised")
+    term_ids: str = Field(default="", max_length=2_000, description="uint32: terms of title and lead")
+    term_weights: str = Field(default="", max_length=1_000, description="float16: their weighted frequencies")
+    term_rarities: str = Field(default="", max_length=1_000, description="float16: their idf in the language at large")
+    body_ids: str = Field(default="", max_length=3_000, description="uint32, ascending: terms of the text after its lead")
     title_vector: str | None = Field(default=None, max_length=1_400)
     lead_vector: str | None = Field(default=None, max_length=1_400)
-    signature: tuple[int, ...] = Field(default=(), max_length=256, description="MinHash (Broder 1997) of word shingles")
-    words: int = Field(default=0, ge=0, description="words in the text")
+    signature: tuple[int, ...] = Field(default=(), max_length=256, description="MinHash (Broder 1997) of word shingles, uint32")
+    words: int = Field(default=0, ge=0, description="words of the text that were read")
 
 
 class EnrichedArticle(Part):

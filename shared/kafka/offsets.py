@@ -1,0 +1,119 @@
+"""Where each stage stands in its source, and setting it anew. The guards say what a reset costs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from shared.errors import SluglineError
+from shared.kafka.changelog import OFFSET_KEY, read_changelog
+from shared.kafka.client import client_options, start_client
+from shared.settings import Settings
+from shared.topics import ARTICLES, ASSIGN_STATE, DISCOVERIES, FEEDS, FETCH_STATE, POLL_STATE, STORY_INPUTS, Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage that reads a source topic, with its changelog if it owns partitions."""
+
+    name: str
+    source: Topic
+    changelog: Topic | None
+
+    @property
+    def group(self) -> str:
+        """Give the consumer group's name."""
+        return f"slugline-{self.name}"
+
+
+STAGES = {
+    stage.name: stage
+    for stage in (
+        Stage("poll", FEEDS, POLL_STATE),
+        Stage("fetch", DISCOVERIES, FETCH_STATE),
+        Stage("enrich", ARTICLES, None),
+        Stage("assign", STORY_INPUTS, ASSIGN_STATE),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A stage's place in one partition. `next_offset` None: it has not begun."""
+
+    partition: int
+    begin: int
+    next_offset: int | None
+    end: int
+
+    @property
+    def lag(self) -> int:
+        """Give the inputs not handled yet (transaction markers count too)."""
+        return self.end - (self.begin if self.next_offset is None else self.next_offset)
+
+    @property
+    def expired(self) -> bool:
+        """Say whether inputs were deleted before they were handled."""
+        return self.next_offset is not None and self.next_offset < self.begin
+
+
+async def show(settings: Settings, stage: Stage) -> list[Standing]:
+    """Give a stage's place in each partition, from its consumer group."""
+    tps = [TopicPartition(stage.source.name, number) for number in range(stage.source.partitions)]
+    consumer: Any = await start_client(
+        lambda: AIOKafkaConsumer(**client_options(settings), group_id=stage.group, enable_auto_commit=False, auto_offset_reset="none"),
+        give_up_s=10,
+    )
+    try:
+        consumer.assign(tps)
+        begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
+        return [Standing(tp.partition, begins[tp], await consumer.committed(tp), ends[tp]) for tp in tps]
+    finally:
+        await consumer.stop()
+
+
+async def reset(settings: Settings, stage: Stage, partitions: Sequence[int], to: str) -> list[tuple[int, int]]:
+    """Set where a stage reads on: `earliest`, `latest` or an offset. Gives (partition, offset) pairs.
+
+    The stage's processes must be stopped: a partition owner is fenced by this, and would end. State stays as it is.
+    Raises `SluglineError` when the offset is not in the topic.
+    """
+    standings = {standing.partition: standing for standing in await show(settings, stage)}
+    done = []
+    for partition in partitions:
+        standing = standings[partition]
+        offset = {"earliest": standing.begin, "latest": standing.end}.get(to)
+        if offset is None:
+            offset = int(to)
+        if not standing.begin <= offset <= standing.end:
+            raise SluglineError(f"{stage.source.name}[{partition}] holds offsets {standing.begin} to {standing.end}, not {offset}")
+        await _write(settings, stage, partition, offset)
+        done.append((partition, offset))
+    return done
+
+
+async def _write(settings: Settings, stage: Stage, partition: int, offset: int) -> None:
+    tp = TopicPartition(stage.source.name, partition)
+    if stage.changelog is None:
+        consumer: Any = await start_client(
+            lambda: AIOKafkaConsumer(**client_options(settings), group_id=stage.group, enable_auto_commit=False, auto_offset_reset="none"),
+            give_up_s=10,
+        )
+        try:
+            consumer.assign([tp])
+            await consumer.commit({tp: offset})
+        finally:
+            await consumer.stop()
+        return
+    producer: Any = await start_client(
+        lambda: AIOKafkaProducer(**client_options(settings), transactional_id=f"{stage.group}-{stage.source.name}-{partition}"),
+        give_up_s=10,
+    )
+    try:
+        await read_changelog(settings, stage.changelog.name, partition, lambda _key, _value: None, progress=lambda _read, _span: None)
+        async with producer.transaction():
+            await (await producer.send(stage.changelog.name, key=OFFSET_KEY.encode(), value=str(offset).encode(), partition=partition))
+            await producer.send_offsets_to_transaction({tp: offset}, stage.group)
+    finally:
+        await producer.stop()

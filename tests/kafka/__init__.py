@@ -1,0 +1,1 @@
+"""Delivery: the partition owner on the real broker."""
