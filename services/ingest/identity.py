@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 import idna
 import tldextract
 
+from services.ingest.parameters import AMBIGUOUS, TRACKING, TRACKING_PREFIXES
 from services.ingest.text import one_line
 from shared.contracts import Publisher
 from shared.errors import Refused
@@ -26,38 +27,6 @@ URL_LIMIT = 2_000
 _OWN_SUFFIXES = ("localhost", "test", "example", "invalid", "local", "substack.com", "medium.com", "beehiiv.com")
 """Taken for public suffixes beside the bundled list: names for tests and local runs, and hosts of many outlets."""
 
-_TRACKING_PREFIXES = (
-    "utm_",
-    "utm-",
-    "mtm_",
-    "pk_",
-    "piwik_",
-    "matomo_",
-    "hsa_",
-    "oly_",
-    "vero_",
-    "fb_",
-    "ga_",
-    "_hs",
-    "at_",
-    "wt_",
-    "wt.",
-    "spot_im_",
-)
-_TRACKING = frozenset(
-    "fbclid gclid gclsrc dclid gbraid wbraid msclkid twclid ttclid yclid ysclid igshid igsh li_fat_id mc_cid mc_eid mkt_tok _ga _gl _openstat "
-    "__twitter_impression __tn__ __s _branch_match_id _ke _kx ncid cmpid cmp icid intcmp intcid taid xtor xtref smid smtyp s_cid s_kwcid ef_id "
-    "ocid mbid soc_src soc_trk guccounter guce_referrer guce_referrer_sig sh_kit wpisrc wprss wpmm ito ftag feedtype feedname feed_item_type "
-    "share_id sharetype socialshare spm trk trkinfo trkcampaign vgo_ee wickedid yclid zanpid rb_clickid gs_lcrp algo_pvid __hstc __hssc "
-    "__hsfp hsctatracking _hsenc _hsmi at_medium at_campaign mtrref rref gwt gwh assettype contentcollection contentplacement clicksource "
-    "pgtype mktcid mkcid sr_share ref_src ref_url referrer referer sref dicbo doing_wp_cron origin_referrer partner cndid esrc "
-    "amp_js_v amp_gsa amp_r amp_tf usqp outputtype arc404 outfit nsukey pvid from_source fromsource isappinstalled sharefrom".split()
-)
-"""Parameters that name where a reader came from, in lower case."""
-_AMBIGUOUS = frozenset(
-    "ref source src from via cid mod tag module action region campaign medium hp _r hpt clickid origin share app sp feature il csp rnd nocache".split()
-)
-"""Mostly tracking, but a site may name an article by them: dropped where the path names one already and the value looks like no id."""
 _SESSION = re.compile(r"^(?:jsessionid|phpsessid|aspsessionid\w*|sessionid|session_id|cfid|cftoken|zenid)$", re.IGNORECASE)
 _ID_LIKE = re.compile(r"^(?:\d+|[0-9a-f]{8,}|[0-9a-f-]{32,})$", re.IGNORECASE)
 _AMP_PARAMETERS = {
@@ -88,7 +57,7 @@ def canonical_url(url: str) -> str:
 
 
 def absolute_url(url: str, base: str | None = None) -> str | None:
-    """Resolve a link as browsers do (RFC 3986, white space and `\\` forgiven); None where no http(s) URL comes of it."""
+    """Resolve a link as browsers do (RFC 3986, white space forgiven); None where no http(s) URL comes of it."""
     tidy = url.strip().translate(_WHITESPACE)
     if not tidy or len(tidy) > URL_LIMIT * 4:
         return None
@@ -177,7 +146,7 @@ def content_hash(title: str, text: str) -> str:
 
 
 _TYPOGRAPHY = str.maketrans(
-    {c: "'" for c in "‘’‚‛`´ʼ′"} | {c: '"' for c in "“”„‟«»″‹›"} | {c: "-" for c in "‐‑‒–—―−"} | {"…": "...", "·": " ", "•": " "},
+    dict.fromkeys("‘’‚‛`´ʼ′", "'") | dict.fromkeys("“”„‟«»″‹›", '"') | dict.fromkeys("‐‑‒–—―−", "-") | {"…": "...", "·": " ", "•": " "},
 )
 _AROUND_PUNCTUATION = re.compile(r"\s*([^\w\s]+)\s*")
 _NUMBER = r"\d[\d.,\s]*\s?(?:k|m|mio|tsd|mil)?"
@@ -188,11 +157,13 @@ _COUNTED = (
 )
 _AGO = (
     r"(?:(?:last )?updated:? |published:? |posted:? |aktualisiert:? |actualizado:? |mis à jour:? )?(?:(?:vor|hace|il y a) )?"
-    r"\d+ (?:seconds?|minutes?|mins?|hours?|hrs?|days?|sekunden?|minuten?|stunden?|tage?n?|segundos?|minutos?|horas?|días?|minutes|heures?|jours?)(?: ago)?"
+    r"\d+ (?:seconds?|minutes?|mins?|hours?|hrs?|days?|sekunden?|minuten?|stunden?|tage?n?|segundos?|minutos?|"
+    r"horas?|días?|minutes|heures?|jours?)(?: ago)?"
 )
 _COUNTER_LINE = re.compile(rf"^\W*(?:{_NUMBER}\s*{_COUNTED}|{_COUNTED}\W*{_NUMBER}|{_AGO})(?:\W+(?:{_NUMBER}\s*{_COUNTED}|{_AGO}))*\W*$")
 _POINTER = re.compile(
-    r"^\W*(?:read (?:next|more|also)|(?:more|related) (?:stories|articles|news|coverage|content|topics|on this)|related|see also|also read|up next|next up|"
+    r"^\W*(?:read (?:next|more|also)|(?:more|related) (?:stories|articles|news|coverage|content|topics|on this)|related|"
+    r"see also|also read|up next|next up|"
     r"most (?:read|popular)|trending(?: now)?|recommended(?: for you)?|you may (?:also )?like|don't miss|editors'? picks?|"
     r"share this(?: article| story)?|sign up (?:for|to)|subscribe (?:to|now)|follow us|"
     r"mehr (?:zum thema|dazu)|lesen sie (?:auch|mehr|dazu)|auch interessant|das könnte sie auch interessieren|meistgelesen|"
@@ -362,11 +333,11 @@ def _canonical_query(query: str, path: str) -> str:
         lowered = name.lower().removeprefix("amp;")
         if not lowered and not value:
             continue
-        if lowered in _TRACKING or lowered.startswith(_TRACKING_PREFIXES) or _SESSION.match(lowered):
+        if lowered in TRACKING or lowered.startswith(TRACKING_PREFIXES) or _SESSION.match(lowered):
             continue
         if lowered in _AMP_PARAMETERS and value.lower() in _AMP_PARAMETERS[lowered]:
             continue
-        if lowered in _AMBIGUOUS and _names_article(path) and not _ID_LIKE.match(value):
+        if lowered in AMBIGUOUS and _names_article(path) and not _ID_LIKE.match(value):
             continue
         kept.append((quote(name, safe="!$'()*,;:@-._~?/[]", errors="replace"), equals + _normal_escapes(value)))
     kept.sort(key=lambda pair: pair[0])

@@ -25,21 +25,21 @@ _BLOCK = re.compile(
     re.IGNORECASE,
 )
 _HIDDEN = ("script", "style", "template", "noscript", "svg", "math", "iframe", "object", "embed", "head", "select", "textarea")
-_HIDDEN_BLOCK = re.compile(
-    r"<(script|style|template|svg|iframe|object|head)\b[^<]{0,2000}(?:<(?!/\1)[^<]{0,20000}){0,200}</\1\s*>", re.IGNORECASE
-)
+_INVISIBLE = re.compile(r"<(script|style)\b", re.IGNORECASE)
 _TAG = re.compile(r"</?([a-zA-Z][a-zA-Z0-9]{0,15})(?=[\s/>])[^<>]{0,2000}>")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
-_FORMATTING = frozenset(
+_FORMATTING_WORDS = (
     "a abbr acronym b bdi bdo big br center cite code del dfn div em font h1 h2 h3 h4 h5 h6 i img ins kbd mark nobr p q s samp small span "
-    "strike strong sub sup tt u var wbr script style iframe object embed svg hr".split()
+    "strike strong sub sup tt u var wbr script style iframe object embed svg hr"
 )
-_ELEMENTS = _FORMATTING | frozenset(
-    "address applet area article aside audio base blockquote body button canvas caption col colgroup data datalist dd details dialog dir dl "
-    "dt fieldset figcaption figure footer form frame frameset head header html input label legend li link main map menu meta meter nav "
+_FORMATTING = frozenset(_FORMATTING_WORDS.split())
+_OTHER_WORDS = (
+    "address applet area article aside audio base blockquote body button canvas caption col colgroup data datalist dd details dialog dir "
+    "dl dt fieldset figcaption figure footer form frame frameset head header html input label legend li link main map menu meta meter nav "
     "noframes noscript ol optgroup option output param picture pre progress ruby section select source summary table tbody td template "
-    "textarea tfoot th thead time title tr track ul video math".split()
+    "textarea tfoot th thead time title tr track ul video math"
 )
+_ELEMENTS = _FORMATTING | frozenset(_OTHER_WORDS.split())
 
 
 def scrub(text: str) -> str:
@@ -90,10 +90,10 @@ def from_html(markup: str) -> str:
         root = None
     if root is not None:
         etree.strip_elements(root, *_HIDDEN, with_tail=False)
-        if text := paragraphs("".join(root.itertext())):
+        if text := paragraphs("".join(str(piece) for piece in root.itertext())):
             return text
     # nested deeper than libxml2 follows, or nothing but what is hidden
-    return paragraphs(html_entities.unescape(_TAG.sub("", _HIDDEN_BLOCK.sub("", marked))))
+    return paragraphs(html_entities.unescape(_TAG.sub("", _without_invisible(marked))))
 
 
 def title_from_html(title: str, limit: int = LINE_LIMIT) -> str:
@@ -112,17 +112,8 @@ def title_from_html(title: str, limit: int = LINE_LIMIT) -> str:
 
 
 def _strip_markup(title: str) -> str:
-    title = title[: LINE_LIMIT * 20]
+    title = _without_invisible(title[: LINE_LIMIT * 20])
     lowered = title.lower()
-    for hidden in ("script", "style"):
-        start = lowered.find("<" + hidden)
-        while start >= 0:
-            end = lowered.find("</" + hidden, start)
-            close = lowered.find(">", end) + 1 if end >= 0 else 0
-            if not close:
-                break
-            title, lowered = title[:start] + " " + title[close:], lowered[:start] + " " + lowered[close:]
-            start = lowered.find("<" + hidden)
 
     def replaced(found: re.Match[str]) -> str:
         name, tag = found.group(1).lower(), found.group()
@@ -132,6 +123,23 @@ def _strip_markup(title: str) -> str:
         return " " if name in ("br", "p", "div", "hr", "wbr", "img") else ""
 
     return _TAG.sub(replaced, title).replace("<![CDATA[", "").replace("]]>", "")
+
+
+def _without_invisible(markup: str) -> str:
+    """Drop scripts and styles with what they hold, in one pass."""
+    lowered, kept, position, unclosed = markup.lower(), [], 0, set[str]()
+    for found in _INVISIBLE.finditer(markup):
+        name = found.group(1).lower()
+        if found.start() < position or name in unclosed:
+            continue
+        end = lowered.find("</" + name, found.end())
+        close = lowered.find(">", end) + 1 if end >= 0 else 0
+        if not close:
+            unclosed.add(name)
+            continue
+        kept.append(markup[position : found.start()])
+        position = close
+    return " ".join((*kept, markup[position:]))
 
 
 def _cut_at_word(text: str, limit: int) -> str:

@@ -1,0 +1,1 @@
+"""Reading an article page: text, title, authors, time, language, in a subprocess that can be killed."""

@@ -1,0 +1,1 @@
+"""Reading feeds of every kind."""
