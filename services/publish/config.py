@@ -1,0 +1,41 @@
+"""Settings of the publish services."""
+
+from pydantic import Field
+
+from shared.settings import DatabaseSettings
+
+
+class PublishSettings(DatabaseSettings):
+    """What all of publish needs."""
+
+    database_schema: str = Field(
+        default="public",
+        pattern=r"^[a-z_][a-z0-9_]{0,62}$",
+        description="the Postgres schema of the tables; another one to rebuild beside the live one",
+    )
+    database_pool_size: int = Field(default=8, ge=1, le=500, description="connections of one process at most")
+    database_timeout_s: float = Field(default=30, gt=0, description="a statement that takes longer is given up")
+
+
+class MaterialiseSettings(PublishSettings):
+    """What the materialiser needs."""
+
+    materialise_batch_records: int = Field(
+        default=2_000, ge=1, le=50_000, description="records in one transaction at most: more is faster, and later for the first"
+    )
+    materialise_fetch_wait_ms: int = Field(
+        default=100, ge=1, le=500, description="how long the broker holds an empty fetch; a record that comes meanwhile ends it"
+    )
+    materialise_lag_limit_messages: int = Field(default=10_000, ge=0, description="readiness is false while more records than this wait")
+    status_interval_s: float = Field(default=5, gt=0, description="how often worker_status tells what a worker waits for")
+
+
+class BriefSettings(PublishSettings):
+    """What the brief worker needs."""
+
+    brief_processes: int = Field(default=1, ge=1, le=64, description="processes that compose; each takes one story at a time")
+    brief_timeout_s: float = Field(default=20, gt=0, description="a story that takes longer becomes a dead letter; its process is ended")
+    brief_batch_stories: int = Field(default=16, ge=1, le=500, description="stories taken from the queue at once")
+    brief_text_wait_s: float = Field(default=5, ge=0, description="how long a brief waits for texts that the topic has still to bring")
+    brief_sweep_interval_s: float = Field(default=30, gt=0, description="how often stories without a current brief are looked for")
+    status_interval_s: float = Field(default=5, gt=0, description="how often worker_status tells what a worker waits for")

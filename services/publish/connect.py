@@ -1,0 +1,73 @@
+"""Connections to Postgres, all alike: the schema on the search path, jsonb as Python values."""
+
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+from pydantic_core import from_json, to_json
+
+from services.publish.config import PublishSettings
+
+if TYPE_CHECKING:  # generic for the type checker only
+    Connection = asyncpg.Connection[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
+    Pool = asyncpg.Pool
+
+ABSENT = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""What the driver raises while the database is away, shutting down, full, failing over, or asks for another try: wait and try again.
+
+Every one is transient by its SQLSTATE class (08, 40, 53, 57, 25006) or a failure of the connection itself.
+"""
+
+
+async def set_up(connection: Any) -> None:
+    """Prepare a connection: jsonb columns are read to, and written from, Python values."""
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        format="binary",
+        encoder=lambda value: b"\x01" + to_json(value),
+        decoder=lambda value: from_json(value[1:]),
+    )
+
+
+def server_settings(settings: PublishSettings, application: str) -> dict[str, str]:
+    """Give what each session sets: its name in pg_stat_activity, the search path, UTC."""
+    path = settings.database_schema if settings.database_schema == "public" else f"{settings.database_schema}, public"
+    return {"application_name": f"slugline {application}", "search_path": path, "timezone": "UTC", "jit": "off"}
+
+
+async def connect(settings: PublishSettings, application: str) -> Connection:
+    """Open one connection. Raises what is in `ABSENT` while the database is away."""
+    connection = await asyncpg.connect(
+        settings.database_url,
+        command_timeout=settings.database_timeout_s,
+        timeout=10,
+        server_settings=server_settings(settings, application),
+    )
+    await set_up(connection)
+    return connection
+
+
+async def open_pool(settings: PublishSettings, application: str) -> Pool:
+    """Open a pool. It holds one connection from the start; raises what is in `ABSENT` while the database is away."""
+    return await asyncpg.create_pool(
+        settings.database_url,
+        min_size=1,
+        max_size=settings.database_pool_size,
+        command_timeout=settings.database_timeout_s,
+        timeout=10,
+        init=set_up,
+        server_settings=server_settings(settings, application),
+    )

@@ -1,0 +1,99 @@
+"""The database's schema: which version it has, which one this code knows, and the way from one to the other."""
+
+from enum import StrEnum
+from pathlib import Path
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection as SyncConnection
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from services.publish.config import PublishSettings
+from services.publish.connect import Connection, server_settings
+
+MIGRATION_LOCK = 0x5C06_0001
+"""Advisory lock: two migrations at once take turns."""
+
+
+class SchemaState(StrEnum):
+    """How the database's schema stands to this code's."""
+
+    CURRENT = "current"
+    BEHIND = "behind"
+    """The code needs a later one: `slugline db migrate`."""
+    AHEAD = "ahead"
+    """A later release has migrated already; this code works with it until it is replaced."""
+    ABSENT = "absent"
+
+
+def _config(schema: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["schema"] = schema
+    return config
+
+
+def newest_version(schema: str = "public") -> str:
+    """Give the version that this code knows."""
+    head = ScriptDirectory.from_config(_config(schema)).get_current_head()
+    assert head is not None
+    return head
+
+
+def _known_versions() -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(_config("public")).walk_revisions()}
+
+
+async def stored_version(connection: Connection, schema: str) -> str | None:
+    """Give the version that the database has; None where it has none."""
+    if await connection.fetchval("SELECT to_regclass($1)", f'"{schema}".alembic_version') is None:
+        return None
+    version: str | None = await connection.fetchval(f'SELECT version_num FROM "{schema}".alembic_version')  # noqa: S608 - checked by the settings' pattern
+    return version
+
+
+async def state(connection: Connection, schema: str) -> SchemaState:
+    """Compare the database's schema with this code's."""
+    version = await stored_version(connection, schema)
+    if version is None:
+        return SchemaState.ABSENT
+    if version == newest_version():
+        return SchemaState.CURRENT
+    return SchemaState.BEHIND if version in _known_versions() else SchemaState.AHEAD
+
+
+async def migrate(settings: PublishSettings) -> str:
+    """Bring the database to this code's version, in one transaction, and give that version.
+
+    Two at once take turns. A schema that a later release made stays as it is.
+    """
+
+    async def open_connection() -> Connection:
+        return await asyncpg.connect(settings.database_url, timeout=10, server_settings=server_settings(settings, "migrate"))
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=open_connection)
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+            await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{settings.database_schema}"'))
+            await connection.commit()
+            await connection.run_sync(_upgrade, settings.database_schema)
+            await connection.commit()
+            version = await connection.scalar(text(f'SELECT version_num FROM "{settings.database_schema}".alembic_version'))  # noqa: S608 - checked by the settings' pattern
+            return str(version)
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: SyncConnection, schema: str) -> None:
+    config = _config(schema)
+    config.attributes["connection"] = connection
+    stored = None
+    if connection.scalar(text("SELECT to_regclass(:name)"), {"name": f'"{schema}".alembic_version'}) is not None:
+        stored = connection.scalar(text(f'SELECT version_num FROM "{schema}".alembic_version'))  # noqa: S608
+    connection.commit()
+    if stored is None or stored in _known_versions():
+        command.upgrade(config, "head")
