@@ -1,0 +1,277 @@
+"""Deliver answers: kept until a row changes, conditional (ETag, 304), compressed, with the headers that every answer has.
+
+One ASGI layer does it for pages, JSON and feeds alike, so that no route has to think of it. Streams pass through untouched.
+"""
+
+import asyncio
+import gzip
+import hashlib
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.publish.web.limits import RateLimit, client_key
+from services.publish.web.problems import MEDIA_TYPE as PROBLEM
+from services.publish.web.problems import body_of
+
+CSP: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+SECURITY: Final = (
+    (b"content-security-policy", CSP.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), interest-cohort=()"),
+)
+COMPRESSIBLE: Final = (b"text/", b"application/json", b"application/problem+json", b"application/feed+json", b"application/rss+xml",
+                       b"application/atom+xml", b"image/svg+xml")  # fmt: skip
+SMALLEST_COMPRESSED: Final = 600
+"""Bytes; below, one network packet carries it as it is."""
+GZIP_LEVEL: Final = 5
+LONGEST_QUERY_KEPT: Final = 400
+NOT_LIMITED: Final = frozenset({"/live", "/ready", "/metrics"})
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(slots=True)
+class Answer:
+    """A whole answer of the application, with what is needed to give it again."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    generation: int | None
+    made_s: float
+    etag: bytes = b""
+    _packed: bytes | None = field(default=None, repr=False)
+
+    def packed(self) -> bytes:
+        """Give the body compressed, once."""
+        if self._packed is None:
+            self._packed = gzip.compress(self.body, GZIP_LEVEL, mtime=0)
+        return self._packed
+
+    def size(self) -> int:
+        """Give the bytes that keeping it takes."""
+        return len(self.body) + len(self._packed or b"") + 1_000
+
+
+def header(headers: Headers, name: bytes) -> bytes:
+    """Give a header's value, or nothing."""
+    return next((value for key, value in headers if key == name), b"")
+
+
+def matches(etag: bytes, if_none_match: bytes) -> bool:
+    """Compare weakly, by RFC 9110 section 13.1.2."""
+    if if_none_match.strip() == b"*":
+        return True
+    opaque = etag.removeprefix(b"W/")
+    return any(opaque == candidate for candidate in re.findall(rb'"[^"]*"', if_none_match))
+
+
+def accepts_gzip(accept_encoding: bytes) -> bool:
+    """Tell whether a client takes gzip."""
+    for part in accept_encoding.lower().split(b","):
+        name, _, parameters = part.partition(b";")
+        if name.strip() in (b"gzip", b"*"):
+            return not re.fullmatch(rb"\s*q=0(\.0*)?\s*", parameters)
+    return False
+
+
+class Deliver:
+    """The layer around the application. `generation` gives a number that changes whenever a row may have, or None when unknown."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        generation: Callable[[], int | None],
+        limit: RateLimit,
+        keep_bytes: int,
+        keep_s: float,
+        observe: Callable[[str, int, float], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Wrap `app`. `observe` takes route, status and seconds of each answer; `clock` gives monotonic seconds."""
+        self._app = app
+        self._generation = generation
+        self._limit = limit
+        self._keep_bytes = keep_bytes
+        self._keep_s = keep_s
+        self._observe = observe
+        self._clock = clock
+        self._kept: OrderedDict[tuple[str, bytes, bytes], Answer] = OrderedDict()
+        self._kept_bytes = 0
+        self._making: dict[tuple[str, bytes, bytes], asyncio.Event] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began_s = self._clock()
+        path: str = scope["path"]
+        client = scope.get("client")
+        if path not in NOT_LIMITED:
+            wait_s = self._limit.wait_s(client_key(client[0]) if client else "", began_s)
+            if wait_s:
+                await self._refuse(scope, send, wait_s)
+                self._observe("limited", 429, self._clock() - began_s)
+                return
+        if scope["method"] not in ("GET", "HEAD"):
+            await self._app(scope, receive, self._with_headers(send))
+            self._observe(_route(scope), 0, self._clock() - began_s)
+            return
+        request: Headers = scope["headers"]
+        key = (path, scope["query_string"], header(request, b"host"))
+        answer = await self._answer(key, scope, receive, send)
+        if answer is not None:
+            await self._give(answer, scope["method"], request, send)
+            self._observe(_route(scope), answer.status, self._clock() - began_s)
+
+    async def _answer(self, key: tuple[str, bytes, bytes], scope: Scope, receive: Receive, send: Send) -> Answer | None:
+        keepable = len(key[1]) <= LONGEST_QUERY_KEPT and self._keep_bytes > 0 and key[0] not in NOT_LIMITED
+        if keepable:
+            kept = self._fresh(key)
+            if kept is None and (making := self._making.get(key)) is not None:
+                await making.wait()
+                kept = self._fresh(key)
+            if kept is not None:
+                return kept
+        done = asyncio.Event()
+        mine = keepable and key not in self._making
+        if mine:
+            self._making[key] = done
+        try:
+            answer = await self._ask(scope, receive, send)
+            if answer is not None and keepable:
+                self._keep(key, answer)
+            return answer
+        finally:
+            if mine:
+                del self._making[key]
+            done.set()
+
+    def _fresh(self, key: tuple[str, bytes, bytes]) -> Answer | None:
+        kept = self._kept.get(key)
+        if kept is None:
+            return None
+        now = self._generation()
+        if now is None or kept.generation != now or self._clock() - kept.made_s > self._keep_s:
+            self._forget(key)
+            return None
+        self._kept.move_to_end(key)
+        return kept
+
+    def _forget(self, key: tuple[str, bytes, bytes]) -> None:
+        self._kept_bytes -= self._kept.pop(key).size()
+
+    def _keep(self, key: tuple[str, bytes, bytes], answer: Answer) -> None:
+        if answer.generation is None or answer.status != 200 or b"no-store" in header(answer.headers, b"cache-control"):
+            return
+        if key in self._kept:
+            self._forget(key)
+        if answer.status == 200 and _compressible(answer):
+            answer.packed()  # now, so that its size is known
+        self._kept[key] = answer
+        self._kept_bytes += answer.size()
+        while self._kept_bytes > self._keep_bytes and self._kept:
+            self._forget(next(iter(self._kept)))
+
+    async def _ask(self, scope: Scope, receive: Receive, send: Send) -> Answer | None:
+        """Run the application; None if it streamed its answer itself."""
+        generation = self._generation()
+        start: Message | None = None
+        parts: list[bytes] = []
+        streaming = False
+
+        async def capture(message: Message) -> None:
+            nonlocal start, streaming
+            if message["type"] == "http.response.start":
+                start = message
+                if header(message["headers"], b"content-type").startswith(b"text/event-stream"):
+                    streaming = True
+                    await send({**message, "headers": [*message["headers"], *SECURITY]})
+                return
+            if streaming:
+                await send(message)
+            elif message["type"] == "http.response.body":
+                parts.append(message.get("body", b""))
+
+        inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        try:
+            await self._app(inner, receive, capture)
+        finally:
+            if "route" in inner:
+                scope["route"] = inner["route"]
+        if streaming or start is None:
+            return None
+        body = b"".join(parts)
+        answer = Answer(start["status"], list(start["headers"]), body, generation, self._clock())
+        if answer.status == 200 and not header(answer.headers, b"etag"):
+            answer.etag = b'W/"' + hashlib.blake2b(body, digest_size=9).hexdigest().encode() + b'"'
+        else:
+            answer.etag = header(answer.headers, b"etag")
+        return answer
+
+    async def _give(self, answer: Answer, method: str, request: Headers, send: Send) -> None:
+        headers = [pair for pair in answer.headers if pair[0] not in (b"content-length", b"etag")]
+        headers.extend(SECURITY)
+        if answer.etag:
+            headers.append((b"etag", answer.etag))
+        if not header(headers, b"cache-control"):
+            headers.append((b"cache-control", b"no-cache"))
+        headers.append((b"vary", b"Accept-Encoding"))
+        status, body = answer.status, answer.body
+        condition = header(request, b"if-none-match")
+        if answer.etag and condition and matches(answer.etag, condition):
+            status, body = 304, b""
+            headers = [pair for pair in headers if pair[0] not in (b"content-type", b"content-encoding")]
+        else:
+            if _compressible(answer) and accepts_gzip(header(request, b"accept-encoding")):
+                body = answer.packed()
+                headers.append((b"content-encoding", b"gzip"))
+            headers.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+
+    async def _refuse(self, scope: Scope, send: Send, wait_s: float) -> None:
+        seconds = max(1, round(wait_s))
+        body = body_of(429, f"Too many requests from this address. Try again in {seconds} s.")
+        headers = [
+            (b"content-type", PROBLEM.encode()),
+            (b"retry-after", str(seconds).encode()),
+            (b"cache-control", b"no-store"),
+            (b"content-length", str(len(body)).encode()),
+            *SECURITY,
+        ]
+        await send({"type": "http.response.start", "status": 429, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def _with_headers(self, send: Send) -> Send:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *SECURITY]}
+            await send(message)
+
+        return sending
+
+
+def _compressible(answer: Answer) -> bool:
+    return (
+        len(answer.body) >= SMALLEST_COMPRESSED
+        and header(answer.headers, b"content-type").startswith(COMPRESSIBLE)
+        and not header(answer.headers, b"content-encoding")
+    )
+
+
+def _route(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", "kept" if "route" not in scope else "other")
