@@ -32,6 +32,8 @@ class Features(Part):
     term_ids: str = Field(default="", max_length=2_000, description="uint32: terms of title and lead")
     term_weights: str = Field(default="", max_length=1_000, description="float16: their weighted frequencies")
     term_rarities: str = Field(default="", max_length=1_000, description="float16: their idf in the language at large")
+    unigrams: int = Field(default=0, ge=0, description="so many of the terms are single stems; pairs follow")
+    name_places: str = Field(default="", max_length=400, description="uint8: which terms are names, by their place")
     body_ids: str = Field(default="", max_length=3_000, description="uint32, ascending: terms of the text after its lead")
     title_vector: str | None = Field(default=None, max_length=1_400)
     lead_vector: str | None = Field(default=None, max_length=1_400)
