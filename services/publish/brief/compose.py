@@ -1,0 +1,58 @@
+"""Composes a story's brief from its articles, by extraction alone."""
+
+from collections.abc import Sequence
+
+from services.publish.brief.group import group
+from services.publish.brief.head import Heading, choose_heading
+from services.publish.brief.limits import DEFAULT_LIMITS, Limits
+from services.publish.brief.read import Reading, read_article
+from services.publish.brief.select import Candidate, choose, find_candidates
+from services.publish.brief.source import Source
+from shared.contracts.brief import Brief, Section, Sentence
+from shared.contracts.story import Story
+
+
+def compose(story: Story, sources: Sequence[Source], limits: Limits = DEFAULT_LIMITS) -> Brief:
+    """Compose the brief of a story at its revision from its present articles.
+
+    The same story and articles, in any order, give the same brief. A story without usable sentences gets a brief without
+    sections. Never raises for an article's text, whatever it is; time and size are bounded by `limits`.
+    """
+    ordered = sorted(sources, key=lambda source: source.number)[: limits.sources]
+    readings = [read_article(source, place, limits) for place, source in enumerate(ordered)]
+    told = [reading for reading in readings if reading.source.language == story.language] or readings
+    headline = _headline_terms(story, readings)
+    candidates = [c for c in find_candidates(readings, headline, limits) if c.article in told]
+    chosen = choose(candidates, _sentence_count(len(ordered), limits), limits)
+    groups = group(chosen, candidates, limits)
+    taken: list[Heading] = []
+    sections: list[Section] = []
+    for held in groups:
+        heading = choose_heading(held.members, story.headline, taken, readings, limits)
+        if heading is None:
+            continue
+        taken.append(heading)
+        sections.append(Section(heading=heading.text, sentences=tuple(_sentence(member, readings) for member in held.members)))
+    cited = {number for section in sections for sentence in section.sentences for number in sentence.citations}
+    return Brief(
+        story_id=story.story_id,
+        story_revision=story.revision,
+        sections=tuple(sections),
+        corrected=any(source.version > 1 and source.number in cited for source in ordered),
+    )
+
+
+def _sentence_count(articles: int, limits: Limits) -> int:
+    wanted = {0: 0, 1: 4, 2: 6, 3: 8, 4: 10, 5: 11}.get(articles, 13)
+    return min(wanted, limits.sentences)
+
+
+def _headline_terms(story: Story, readings: Sequence[Reading]) -> frozenset[str]:
+    for reading in readings:
+        if reading.source.article_id == story.headline_article_id or reading.source.title == story.headline:
+            return frozenset(reading.title.marks.terms)
+    return frozenset(readings[0].title.marks.terms) if readings else frozenset()
+
+
+def _sentence(member: Candidate, readings: Sequence[Reading]) -> Sentence:
+    return Sentence(text=member.statement.text, citations=tuple(readings[place].source.number for place in member.stated_by))

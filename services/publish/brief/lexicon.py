@@ -1,0 +1,171 @@
+"""What the brief knows of a language: small word lists, one TOML file a language, read when first needed."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import Stemmer
+
+FALLBACK = "und"
+"""Used for a language without a file: no word lists, so that only shared words, numbers and quotations count."""
+
+STEMMERS: Mapping[str, str] = {
+    "ar": "arabic",
+    "ca": "catalan",
+    "cs": "czech",
+    "da": "danish",
+    "de": "german",
+    "el": "greek",
+    "en": "english",
+    "es": "spanish",
+    "et": "estonian",
+    "fa": "persian",
+    "fi": "finnish",
+    "fr": "french",
+    "hi": "hindi",
+    "hu": "hungarian",
+    "id": "indonesian",
+    "it": "italian",
+    "nl": "dutch",
+    "no": "norwegian",
+    "nb": "norwegian",
+    "pl": "polish",
+    "pt": "portuguese",
+    "ro": "romanian",
+    "ru": "russian",
+    "sr": "serbian",
+    "sv": "swedish",
+    "tr": "turkish",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lexicon:
+    """One language's word lists, in lower case."""
+
+    language: str
+    stemmer: Any
+    nouns_capital: bool
+    """Every noun has a capital (German), so that a capital does not show a name."""
+    stop: frozenset[str] = frozenset()
+    weak: frozenset[str] = frozenset()
+    negations: frozenset[str] = frozenset()
+    turns: Mapping[str, int] = field(default_factory=dict)
+    """A word's class: denial, refusal, possibility, condition … A class is in both texts or in neither."""
+    opposites: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """A word's pair and side of it."""
+    speech: frozenset[str] = frozenset()
+    attributing: frozenset[str] = frozenset()
+    """Verbs of saying that hand the whole statement to its speaker."""
+    officials: frozenset[str] = frozenset()
+    openers: frozenset[str] = frozenset()
+    needs_context: frozenset[str] = frozenset()
+    context_phrases: tuple[str, ...] = ()
+    cut_leads: tuple[str, ...] = ()
+    also_words: frozenset[str] = frozenset()
+    subjects: frozenset[str] = frozenset()
+    """Pronouns that stand for someone named before."""
+    first_person: frozenset[str] = frozenset()
+    second_person: frozenset[str] = frozenset()
+    reaction: frozenset[str] = frozenset()
+    background: frozenset[str] = frozenset()
+    wider: frozenset[str] = frozenset()
+    weekdays: Mapping[str, int] = field(default_factory=dict)
+    months: Mapping[str, int] = field(default_factory=dict)
+    relative_days: Mapping[str, int] = field(default_factory=dict)
+    number_words: Mapping[str, float] = field(default_factory=dict)
+    scales: Mapping[str, float] = field(default_factory=dict)
+    percent: frozenset[str] = frozenset()
+    same: Mapping[str, str] = field(default_factory=dict)
+    """A word's standard form, where several say the same."""
+    borders: frozenset[str] = frozenset()
+    dangling: frozenset[str] = frozenset()
+    auxiliaries: frozenset[str] = frozenset()
+    determiners: frozenset[str] = frozenset()
+    short_forms: frozenset[str] = frozenset()
+    titles: frozenset[str] = frozenset()
+    elisions: frozenset[str] = frozenset()
+    """Words that lose their vowel before an apostrophe: French "l", Italian "dell"."""
+    verb_endings: tuple[str, ...] = ()
+
+
+@cache
+def load_lexicon(language: str) -> Lexicon:
+    """Give a language's lexicon; a language without a file gets an empty one with its stemmer, if there is one."""
+    code = language if language.isascii() and language.isalpha() and len(language) <= 3 else FALLBACK
+    file = files(__package__).joinpath("lexicons", f"{code}.toml")
+    raw: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return _build(code, raw)
+
+
+def _build(code: str, raw: dict[str, Any]) -> Lexicon:
+    def words(name: str) -> frozenset[str]:
+        return frozenset(str(raw.get(name, "")).split())
+
+    def phrases(name: str) -> tuple[str, ...]:
+        return tuple(sorted({p.strip() for p in str(raw.get(name, "")).split("|") if p.strip()}, key=lambda p: (-len(p), p)))
+
+    opposites: dict[str, tuple[int, int]] = {}
+    for pair, sides in enumerate(raw.get("opposites", ())):
+        for side, listed in enumerate(sides):
+            for word in listed.split():
+                opposites.setdefault(word, (pair, side))
+    same: dict[str, str] = {}
+    for line in (*_lines(raw.get("same", "")), *_lines(raw.get("places", ""))):
+        for word in line:
+            same.setdefault(word, line[0])
+    stemmer = Stemmer.Stemmer(STEMMERS[code]) if code in STEMMERS else None
+    return Lexicon(
+        language=code,
+        stemmer=stemmer,
+        nouns_capital=bool(raw.get("nouns_capital", False)),
+        stop=words("stop"),
+        weak=words("weak"),
+        negations=words("negations"),
+        turns=_numbered(line.split() for line in raw.get("turns", ())),
+        opposites=opposites,
+        speech=words("speech"),
+        attributing=words("attributing"),
+        officials=words("officials"),
+        openers=words("openers"),
+        needs_context=words("needs_context"),
+        context_phrases=phrases("context_phrases"),
+        cut_leads=phrases("cut_leads"),
+        also_words=words("also_words"),
+        subjects=words("subjects"),
+        first_person=words("first_person"),
+        second_person=words("second_person"),
+        reaction=words("reaction"),
+        background=words("background"),
+        wider=words("wider"),
+        weekdays=_numbered(line.split() for line in raw.get("weekdays", ())),
+        months=_numbered((line.split() for line in raw.get("months", ())), start=1),
+        relative_days=dict(raw.get("relative_days", {})),
+        number_words={word: float(value) for word, value in raw.get("number_words", {}).items()},
+        scales={word: float(value) for word, value in raw.get("scales", {}).items()},
+        percent=words("percent"),
+        same=same,
+        borders=words("borders"),
+        dangling=words("dangling"),
+        auxiliaries=words("auxiliaries"),
+        determiners=words("determiners"),
+        short_forms=words("short_forms"),
+        titles=words("titles"),
+        elisions=words("elisions"),
+        verb_endings=tuple(str(raw.get("verb_endings", "")).split()),
+    )
+
+
+def _lines(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines() if line.strip()]
+
+
+def _numbered(groups: Iterable[Iterable[str]], start: int = 0) -> dict[str, int]:
+    numbered: dict[str, int] = {}
+    for number, group in enumerate(groups, start):
+        for word in group:
+            numbered.setdefault(word, number)
+    return numbered

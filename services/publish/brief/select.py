@@ -1,0 +1,201 @@
+"""Chooses a brief's sentences: what several articles share first, each thing once."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+
+from services.publish.brief.limits import DEFAULT_LIMITS, Limits
+from services.publish.brief.read import Reading, Statement
+from services.publish.brief.sift import find_flaw
+from services.publish.brief.support import CORE, check_around, covered
+
+POSITION_FADE = 0.12
+"""How fast a sentence counts less the later it stands: reports put first what matters most."""
+SHARED_GAIN = 1.4
+"""What each doubling of the independent outlets that state a sentence is worth."""
+CENTRAL_GAIN = 1.5
+HEADLINE_GAIN = 0.8
+BEST_WORDS = (12, 30)
+"""Words of a sentence that reads well."""
+CHECKS = 4
+"""Passages of an article that are checked for one sentence, the likeliest first."""
+
+
+class Kind(IntEnum):
+    """A sentence's place in a brief: what happened, answers, background, wider matters."""
+
+    EVENT = 0
+    ANSWER = 1
+    BACKGROUND = 2
+    WIDER = 3
+
+
+@dataclass(slots=True, eq=False)
+class Candidate:
+    """A usable sentence, what it is worth and which articles state it."""
+
+    statement: Statement
+    article: Reading
+    kind: Kind
+    prior: float
+    stated_by: tuple[int, ...] = ()
+    """Places of the articles that state it, ascending."""
+    score: float = 0.0
+    profile: dict[str, float] = field(default_factory=dict)
+    """Term → weight for likeness, rare terms of the story the heaviest; unit length."""
+
+
+def find_candidates(readings: Sequence[Reading], headline: frozenset[str], limits: Limits = DEFAULT_LIMITS) -> list[Candidate]:
+    """Give the story's usable sentences with all articles that state them, the best first."""
+    spread = _spread(readings)
+    usable: list[Candidate] = []
+    for reading in readings:
+        own: set[str] = set()
+        for statement in reading.body:
+            if statement.text in own or find_flaw(statement, reading, limits) is not None:
+                continue
+            own.add(statement.text)
+            usable.append(Candidate(statement, reading, find_kind(statement, reading), _prior(statement, spread, headline, len(readings))))
+    usable.sort(key=lambda c: (-c.prior, c.statement.article, c.statement.position))
+    kept = usable[: limits.candidates]
+    index = _Index(readings)
+    rarity = index.rarity()
+    groups = _groups(readings)
+    for candidate in kept:
+        candidate.stated_by = index.stated_by(candidate.statement, limits)
+        independent = len({groups[article] for article in candidate.stated_by})
+        candidate.score = candidate.prior + SHARED_GAIN * math.log2(independent)
+        candidate.profile = _profile(candidate.statement, rarity)
+    kept.sort(key=lambda c: (-c.score, c.statement.article, c.statement.position))
+    return kept
+
+
+def choose(candidates: Sequence[Candidate], count: int, limits: Limits = DEFAULT_LIMITS) -> list[Candidate]:
+    """Choose up to `count` sentences, the best first, none that says what a chosen one says."""
+    chosen: list[Candidate] = []
+    for candidate in candidates:
+        if len(chosen) >= count:
+            break
+        if not any(repeats(candidate, other, limits) for other in chosen):
+            chosen.append(candidate)
+    return chosen
+
+
+def repeats(one: Candidate, other: Candidate, limits: Limits = DEFAULT_LIMITS) -> bool:
+    """Say whether two sentences say the same in great part."""
+    return max(covered(one.statement.marks, other.statement.marks), covered(other.statement.marks, one.statement.marks)) > limits.repetition
+
+
+def likeness(one: Candidate, other: Candidate) -> float:
+    """Give the cosine of two sentences' profiles, 0 to 1."""
+    small, large = (one.profile, other.profile) if len(one.profile) <= len(other.profile) else (other.profile, one.profile)
+    return sum(weight * large[term] for term, weight in small.items() if term in large)
+
+
+def find_kind(statement: Statement, article: Reading) -> Kind:
+    """Say where a sentence belongs by its words, its place and who speaks in it."""
+    lexicon = article.lexicon
+    lows = [token.word.low for token in statement.tokens if not token.mark]
+    published = article.source.published_at
+    years = [int(float(figure.value)) for figure in statement.marks.figures if figure.value.isdigit() and len(figure.value) == 4]
+    past = published is not None and any(1800 < year < published.year for year in years)
+    if statement.position <= 1:
+        return Kind.EVENT
+    if past or sum(low in lexicon.background for low in lows) >= 2:
+        return Kind.BACKGROUND
+    if any(low in lexicon.wider for low in lows):
+        return Kind.WIDER
+    if any(low in lexicon.reaction for low in lows) or (statement.marks.attributed and statement.marks.quotes):
+        return Kind.ANSWER
+    if any(low in lexicon.background for low in lows) and statement.position > 3:
+        return Kind.BACKGROUND
+    return Kind.EVENT
+
+
+def independent_count(readings: Sequence[Reading], articles: Sequence[int]) -> int:
+    """Count outlets that are independent: a report's near-copies and one publisher's articles count once."""
+    groups = _groups(readings)
+    return len({groups[article] for article in articles})
+
+
+def _groups(readings: Sequence[Reading]) -> list[str]:
+    return [str(r.source.wire_group) if r.source.wire_group is not None else f"{r.source.publisher_id}\n" for r in readings]
+
+
+def _spread(readings: Sequence[Reading]) -> dict[str, int]:
+    spread: dict[str, int] = {}
+    for reading in readings:
+        terms = set(reading.title.marks.terms)
+        for statement in reading.body:
+            terms.update(statement.marks.terms)
+        for term in terms:
+            spread[term] = spread.get(term, 0) + 1
+    return spread
+
+
+def _prior(statement: Statement, spread: dict[str, int], headline: frozenset[str], articles: int) -> float:
+    marks = statement.marks
+    central = sum(weight * math.log1p(spread.get(term, 1)) for term, weight in marks.terms.items()) / (
+        marks.weight * math.log1p(articles) or 1.0
+    )
+    in_headline = sum(1 for term in headline if term in marks.terms) / (len(headline) or 1)
+    low, high = BEST_WORDS
+    length = max(0, low - marks.words) * 0.08 + max(0, marks.words - high) * 0.04
+    named = 0.0 if marks.names or marks.figures else 0.5
+    return CENTRAL_GAIN * central + HEADLINE_GAIN * in_headline + 1.0 / (1.0 + POSITION_FADE * statement.position) - length - named
+
+
+def _profile(statement: Statement, rarity: dict[str, float]) -> dict[str, float]:
+    raw = {term: weight * rarity.get(term, 1.0) for term, weight in statement.marks.terms.items()}
+    length = math.sqrt(sum(weight * weight for weight in raw.values())) or 1.0
+    return {term: weight / length for term, weight in raw.items()}
+
+
+class _Index:
+    """Term → the sentences that have it, over all articles, so that a sentence is compared with those alone that it may be in."""
+
+    def __init__(self, readings: Sequence[Reading]) -> None:
+        self._readings = readings
+        self._starts: list[int] = []
+        self._rows: list[int] = []
+        postings: dict[str, list[int]] = {}
+        row = 0
+        for place, reading in enumerate(readings):
+            self._starts.append(row)
+            for statement in (reading.title, *reading.body):
+                for term in statement.marks.terms:
+                    postings.setdefault(term, []).append(row)
+                self._rows.append(place)
+                row += 1
+        self._postings = {term: np.asarray(rows, dtype=np.int64) for term, rows in postings.items()}
+        self._statements = [(reading.title, *reading.body) for reading in readings]
+
+    def rarity(self) -> dict[str, float]:
+        """Give each term's weight by how few of the story's sentences have it."""
+        total = len(self._rows) or 1
+        return {term: math.log(1.0 + total / len(rows)) for term, rows in self._postings.items()}
+
+    def stated_by(self, statement: Statement, limits: Limits) -> tuple[int, ...]:
+        marks = statement.marks
+        shares = np.zeros(len(self._rows))
+        for term, weight in marks.terms.items():
+            rows = self._postings.get(term)
+            if rows is not None:
+                shares[rows] += weight
+        shares /= marks.weight or 1.0
+        likely: dict[int, list[tuple[float, int]]] = {}
+        for row in np.flatnonzero(shares >= limits.coverage * CORE).tolist():
+            place = self._rows[row]
+            likely.setdefault(place, []).append((-float(shares[row]), row - self._starts[place]))
+        stating = {statement.article}
+        for place, passages in likely.items():
+            if place == statement.article:
+                continue
+            for share, at in sorted(passages)[:CHECKS]:
+                if check_around(marks, self._readings[place], self._statements[place], at, -share, limits) is not None:
+                    stating.add(place)
+                    break
+        return tuple(sorted(stating))

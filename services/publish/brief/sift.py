@@ -1,0 +1,102 @@
+"""Says which sentences can stand alone: whole, resolved, and part of the report."""
+
+from enum import StrEnum
+
+from services.publish.brief.limits import DEFAULT_LIMITS, Limits
+from services.publish.brief.read import Reading, Statement, letters_only
+
+OPENING_TOKENS = 6
+"""Words in which an "also" or "other" points back to what came before."""
+SHOUTING = 0.5
+"""Share of words in capitals above which a sentence is a title or a shout."""
+
+
+class Flaw(StrEnum):
+    """Why a sentence can't stand alone."""
+
+    FRAGMENT = "fragment"
+    LENGTH = "length"
+    PRONOUN = "pronoun"
+    CONTEXT = "context"
+    PERSON = "person"
+    QUESTION = "question"
+    NO_SPEAKER = "no_speaker"
+    TITLE = "title"
+    SHOUT = "shout"
+
+
+def find_flaw(statement: Statement, article: Reading, limits: Limits = DEFAULT_LIMITS) -> Flaw | None:
+    """Name the first reason why a sentence can't stand alone in a brief; None if it can."""
+    text = statement.text
+    marks = statement.marks
+    lexicon = article.lexicon
+    if not statement.whole or not marks.terms or text[0].islower() or not _has_verb(statement, article):
+        return Flaw.FRAGMENT
+    if not limits.min_words <= marks.words <= limits.max_words or len(text) > limits.max_chars:
+        return Flaw.LENGTH
+    if text.rstrip("\"'”’»」』)")[-1] in "?？؟":
+        return Flaw.QUESTION
+    words = [token for token in statement.tokens if not token.mark]
+    unquoted = [token for token in words if not token.quoted]
+    if len(unquoted) < 2:
+        return Flaw.NO_SPEAKER
+    if text[0] in '“"«„「『' and unquoted and not marks.attributed and not any(t.word.low in lexicon.speech for t in unquoted):
+        return Flaw.NO_SPEAKER
+    lows = {token.word.low for token in unquoted}
+    if lows & lexicon.first_person or lows & lexicon.second_person:
+        return Flaw.PERSON
+    if words[0].word.low in lexicon.openers:
+        return Flaw.PRONOUN
+    if _has_loose_pronoun(statement, article):
+        return Flaw.PRONOUN
+    if words[0].word.low in lexicon.needs_context and not words[0].quoted:
+        return Flaw.CONTEXT
+    start = letters_only(text[:80]).lstrip()
+    if any(start.startswith(f"{phrase} ") for phrase in lexicon.context_phrases):
+        return Flaw.CONTEXT
+    if any(token.word.low in lexicon.also_words for token in unquoted[:OPENING_TOKENS]):
+        return Flaw.CONTEXT
+    if sum(1 for token in words if text[token.start : token.end].isupper() and token.end - token.start > 1) > SHOUTING * len(words):
+        return Flaw.SHOUT
+    if letters_only(text).strip() == letters_only(article.title.text).strip():
+        return Flaw.TITLE
+    return None
+
+
+def _has_loose_pronoun(statement: Statement, article: Reading) -> bool:
+    """Say whether a pronoun stands for someone whom the sentence has not named before it."""
+    lexicon = article.lexicon
+    named = False
+    opened_by_noun = False
+    first = True
+    after_break = False
+    for token in statement.tokens:
+        if token.mark:
+            after_break = True
+            continue
+        if token.quoted:
+            continue
+        word = token.word
+        if first:
+            opened_by_noun = not word.stop or word.low in lexicon.determiners
+            first = False
+        if word.low in lexicon.subjects and (not named or (after_break and not opened_by_noun)):
+            return True
+        if not word.stop and (word.weight >= 1.0 or word.capital):
+            named = True
+        after_break = False
+    return False
+
+
+def _has_verb(statement: Statement, article: Reading) -> bool:
+    """Say whether a sentence has a verb, in languages whose lexicon knows verbs; else it is taken to have one."""
+    lexicon = article.lexicon
+    if not lexicon.auxiliaries:
+        return True
+    for token in statement.tokens:
+        low = token.word.low
+        if low in lexicon.auxiliaries or low in lexicon.speech:
+            return True
+        if lexicon.verb_endings and len(low) > 4 and low.endswith(lexicon.verb_endings):
+            return True
+    return False

@@ -1,0 +1,166 @@
+"""Splits an article's text into sentences, without what is not part of the report."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from sentencex import segment
+
+from services.publish.brief.lexicon import Lexicon, load_lexicon
+from services.publish.brief.limits import DEFAULT_LIMITS, Limits
+
+SEGMENTED_AS = "en"
+"""Rules for a language that the splitter does not know: it would not split at all."""
+
+LINE_CHARS = 6_000
+"""A longer line is cut here before it is split."""
+
+PAIRS = {"“": "”", "«": "»", "「": "」", "『": "』", "（": "）", "(": ")"}
+TERMINAL = ".!?。！？…؟।۔"
+CLOSING = "\"'”’»«“)]）」』›"
+MERGED = 4
+"""Pieces that are joined at most, to close a quotation."""
+
+_BLANKS = re.compile(r"[\s\u200b\u2060\ufeff]+")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\uffff]")
+_BULLET = re.compile(r"^(?:[-–—•*·▪■●◆►▶»>#|]+\s*)+")
+_INITIAL = re.compile(r"(?:^|\s)[^\W\d_a-z]\.$")
+_LAST_WORD = re.compile(r"([^\W\d_]+)\.$")
+_DATELINE = re.compile(
+    r"^(?:[A-ZÀ-ÞА-Я][A-ZÀ-ÞА-Я .,'’/-]{2,40}|(?:[A-ZÀ-Þ][\w.'’-]+[ ,]*){1,5})"
+    r"(?:,?\s*[A-Z][a-z]{2,8}\.? \d{1,2}(?:,? \d{4})?)?"
+    r"\s*(?:\([^)]{2,40}\)\s*(?:[-–—:]+\s*)?|[—–]\s+|\s-{1,2}\s+)"
+)
+_CAPITAL_DATELINE = re.compile(r"^[A-ZÀ-ÞА-Я][A-ZÀ-ÞА-Я .'’/-]{2,30}(?:,\s[A-Z][\w.]+(?:\s\d{1,2})?)?\s*:\s+(?=\S)")
+_AGENCY = re.compile(r"^\((?:[A-Z]{2,5}|Reuters|dpa|ANSA|Xinhua|Bloomberg)[^)]{0,20}\)\s*[-–—:]*\s*")
+
+
+class Piece(NamedTuple):
+    """A sentence as an article has it."""
+
+    text: str
+    paragraph: int
+    """Number of its paragraph in the text, from 0."""
+    whole: bool
+    """It ends as a sentence does and its quotations and brackets are closed."""
+
+
+def split(text: str, language: str, limits: Limits = DEFAULT_LIMITS) -> list[Piece]:
+    """Split a text of any length and quality into its sentences, boilerplate left out, at most `sentences_an_article`."""
+    lexicon = load_lexicon(language)
+    pieces: list[Piece] = []
+    for number, line in enumerate(_lines(clean(text[: limits.text_chars * 2], limits.text_chars))):
+        if is_boilerplate(line) and len(line) < limits.max_chars:
+            continue
+        for sentence in _sentences(line[:LINE_CHARS], lexicon):
+            if not is_boilerplate(sentence):
+                pieces.append(Piece(sentence, number, _is_whole(sentence)))
+            if len(pieces) >= limits.sentences_an_article:
+                return pieces
+    return pieces
+
+
+def clean(text: str, chars: int) -> str:
+    """Give the text's first characters composed (NFC), without control characters, lone surrogates and zero-width marks."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text.encode("utf-8", "ignore").decode("utf-8"))
+    return _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))[:chars]
+
+
+def clean_line(text: str, chars: int) -> str:
+    """Give a title as one clean line."""
+    return _BLANKS.sub(" ", clean(text[: chars * 2], chars)).strip()
+
+
+def is_boilerplate(text: str) -> bool:
+    """Say whether a line or sentence belongs to the page and not to the report."""
+    return bool(_boilerplate().search(text))
+
+
+@cache
+def _boilerplate() -> re.Pattern[str]:
+    lines = files(__package__).joinpath("lexicons", "boilerplate.txt").read_text(encoding="utf-8").splitlines()
+    return re.compile("|".join(f"(?:{line})" for line in lines if line and not line.startswith("#")), re.IGNORECASE)
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Give paragraphs; a line that goes on in the next one, as hard-wrapped texts have, is joined with it."""
+    held = ""
+    for raw in text.split("\n"):
+        line = _BLANKS.sub(" ", _BULLET.sub("", raw.strip())).strip()
+        if not line:
+            if held:
+                yield held
+            held = ""
+        elif held and line[0].islower() and held[-1] not in TERMINAL + CLOSING + ":":
+            held = f"{held} {line}"
+        else:
+            if held:
+                yield held
+            held = line
+    if held:
+        yield held
+
+
+def _sentences(line: str, lexicon: Lexicon) -> Iterator[str]:
+    held = ""
+    merged = 0
+    for raw in segment(lexicon.language if lexicon.stop or lexicon.stemmer else SEGMENTED_AS, line):
+        piece = raw.strip()
+        if not piece:
+            continue
+        if held and merged < MERGED and _goes_on(held, piece, lexicon):
+            blank = "" if raw[:1] in "とってとのはがをも" and held[-1] in "」』" else " "
+            held = f"{held}{blank}{piece}"
+            merged += 1
+            continue
+        if held:
+            yield strip_dateline(held)
+        held, merged = piece, 0
+    if held:
+        yield strip_dateline(held)
+
+
+def _goes_on(held: str, piece: str, lexicon: Lexicon) -> bool:
+    """Say whether the splitter cut inside a sentence: after an initial or a short form, in a quotation, before a small letter."""
+    if piece[0] in "”»」』)）,;:" or _is_open(held):
+        return True
+    if held[-1] == "." and (_INITIAL.search(held) or _ends_short(held, lexicon)):
+        return True
+    if piece[0].islower() and held[-1] in CLOSING + "…,;:":
+        return True
+    return held[-1] in "」』" and piece[0] in "とってのはがをも"
+
+
+def _ends_short(held: str, lexicon: Lexicon) -> bool:
+    last = _LAST_WORD.search(held)
+    return bool(last and last[1].lower() in lexicon.short_forms and last[1][0].isupper())
+
+
+def _is_open(text: str) -> bool:
+    if text.count('"') % 2:
+        return True
+    return any(text.count(left) > text.count(right) for left, right in PAIRS.items() if left != "“") or (
+        text.count("“") > text.count("”") and "„" not in text
+    )
+
+
+def _is_whole(text: str) -> bool:
+    bare = text.rstrip(CLOSING)
+    if not bare or bare[-1] not in TERMINAL or bare.endswith(("...", "…")):
+        return False
+    if "„" in text:
+        return text.count("„") == text.count("“") + text.count("”")
+    return text.count('"') % 2 == 0 and all(text.count(left) == text.count(right) for left, right in PAIRS.items())
+
+
+def strip_dateline(sentence: str) -> str:
+    """Cut a leading place, date and agency ("KABUL (AFP) — "), which is no part of the sentence."""
+    for pattern in (_DATELINE, _CAPITAL_DATELINE, _AGENCY):
+        found = pattern.match(sentence)
+        if found and found.end() < len(sentence) - 20 and sentence[found.end()].isalnum() | (sentence[found.end()] in "“\"'‘«„"):
+            return sentence[found.end() :]
+    return sentence
