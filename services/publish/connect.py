@@ -30,6 +30,9 @@ ABSENT = (
 Every one is transient by its SQLSTATE class (08, 40, 53, 57, 25006) or a failure of the connection itself.
 """
 
+SIMILAR = 0.45
+"""Trigram word similarity from which a search takes a headline's word for a misspelt one."""
+
 
 async def set_up(connection: Any) -> None:
     """Prepare a connection: jsonb columns are read to, and written from, Python values."""
@@ -45,7 +48,13 @@ async def set_up(connection: Any) -> None:
 def server_settings(settings: PublishSettings, application: str) -> dict[str, str]:
     """Give what each session sets: its name in pg_stat_activity, the search path, UTC."""
     path = settings.database_schema if settings.database_schema == "public" else f"{settings.database_schema}, public"
-    return {"application_name": f"slugline {application}", "search_path": path, "timezone": "UTC", "jit": "off"}
+    return {
+        "application_name": f"slugline {application}",
+        "search_path": path,
+        "timezone": "UTC",
+        "jit": "off",
+        "pg_trgm.word_similarity_threshold": str(SIMILAR),
+    }
 
 
 async def connect(settings: PublishSettings, application: str) -> Connection:

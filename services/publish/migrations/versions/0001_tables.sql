@@ -170,6 +170,9 @@ CREATE TABLE consumed_offsets (
     topic text NOT NULL,
     partition integer NOT NULL,
     next_offset bigint NOT NULL,
+    -- The rows hold everything from here on: where reading began, or up to where history was pruned.
+    first_offset bigint NOT NULL,
+    -- The topic's end when it was last looked at.
     end_offset bigint NOT NULL,
     appended_at timestamptz,
     updated_at timestamptz NOT NULL DEFAULT now(),

@@ -1,0 +1,87 @@
+"""What readers ask of the database: each question is one function, and its answer a frozen dataclass.
+
+Comes in: a pool or a connection made by `services.publish.connect`. Goes out: rows as readers may see them, which means that
+no sentence is given that cites an article which is no longer a member, and a merged story's id leads to where it lives on.
+Nothing here writes, except the readers' reports.
+"""
+
+from services.publish.read.articles import article
+from services.publish.read.feeds import feed_page, feeds, latest_stories, publisher
+from services.publish.read.freshness import freshness, freshness_by_feed, freshness_by_language
+from services.publish.read.history import changes_since, history, update_positions, updates_after
+from services.publish.read.models import (
+    Article,
+    Change,
+    Changes,
+    Database,
+    FeedFreshness,
+    FeedPage,
+    FeedSummary,
+    Freshness,
+    Hit,
+    LanguageFreshness,
+    Link,
+    Member,
+    Page,
+    Publisher,
+    Redirect,
+    Report,
+    SearchResult,
+    Section,
+    Sentence,
+    Story,
+    StoryDetail,
+    Update,
+    Updates,
+    WorkerStatus,
+)
+from services.publish.read.reports import report_story, reports, resolve_report
+from services.publish.read.search import search
+from services.publish.read.stories import members, resolve, stories, story
+
+__all__ = [
+    "Article",
+    "Change",
+    "Changes",
+    "Database",
+    "FeedFreshness",
+    "FeedPage",
+    "FeedSummary",
+    "Freshness",
+    "Hit",
+    "LanguageFreshness",
+    "Link",
+    "Member",
+    "Page",
+    "Publisher",
+    "Redirect",
+    "Report",
+    "SearchResult",
+    "Section",
+    "Sentence",
+    "Story",
+    "StoryDetail",
+    "Update",
+    "Updates",
+    "WorkerStatus",
+    "article",
+    "changes_since",
+    "feed_page",
+    "feeds",
+    "freshness",
+    "freshness_by_feed",
+    "freshness_by_language",
+    "history",
+    "latest_stories",
+    "members",
+    "publisher",
+    "report_story",
+    "reports",
+    "resolve",
+    "resolve_report",
+    "search",
+    "stories",
+    "story",
+    "update_positions",
+    "updates_after",
+]
