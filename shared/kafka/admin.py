@@ -6,7 +6,7 @@ other settings that an operator gave alone.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -103,12 +103,13 @@ async def apply(admin: AIOKafkaAdminClient, wanted: Sequence[Topic] = topics.ALL
     missing = [topic for topic in wanted if topic.name not in found]
     if missing:
         await _create(admin, missing, replication)
-        await _settled(admin, missing)
+        await _until(lambda: _led(admin, {topic.name for topic in missing}))
         found = await _describe(admin, wanted)
     differences = _differences(wanted, found, replication)
     changed = {difference.topic for difference in differences if difference.remedy == "apply" and difference.setting != "topic"}
     if changed:
         await _configure(admin, [topic for topic in wanted if topic.name in changed], found, replication)
+        await _until(lambda: _configured(admin, wanted, replication))
     left = tuple(difference for difference in differences if difference.remedy == "operation")
     return Applied(tuple(topic.name for topic in missing), tuple(sorted(changed)), left)
 
@@ -124,9 +125,9 @@ async def recreate(admin: AIOKafkaAdminClient, wanted: Sequence[Topic] = topics.
     if present:
         response = await admin.delete_topics(list(present))
         _raise_refused("delete", [(name, code, "") for name, code in response.topic_error_codes])
-        await _until(admin, lambda described: not any(topic.name in described for topic in wanted))
+        await _until(lambda: _gone(admin, set(present)))
     await _create(admin, list(wanted), replication=1)
-    await _settled(admin, wanted)
+    await _until(lambda: _led(admin, {topic.name for topic in wanted}))
 
 
 def settings_of(topic: Topic, replication: int) -> dict[str, str]:
@@ -148,23 +149,25 @@ async def _create(admin: AIOKafkaAdminClient, missing: Sequence[Topic], replicat
     )
 
 
-async def _settled(admin: AIOKafkaAdminClient, created: Sequence[Topic]) -> None:
-    """Wait until every partition has its leader, so that the first record sent to it isn't refused."""
-
-    def led(described: Mapping[str, Any]) -> bool:
-        return all(
-            topic.name in described
-            and not described[topic.name]["error_code"]
-            and all(partition["leader"] >= 0 and not partition["error_code"] for partition in described[topic.name]["partitions"])
-            for topic in created
-        )
-
-    await _until(admin, led)
+async def _gone(admin: AIOKafkaAdminClient, names: set[str]) -> bool:
+    return not any(topic["topic"] in names for topic in await admin.describe_topics())
 
 
-async def _until(admin: AIOKafkaAdminClient, condition: Callable[[Mapping[str, Any]], bool]) -> None:
+async def _led(admin: AIOKafkaAdminClient, names: set[str]) -> bool:
+    """Say whether every partition has its leader, so that the first record sent to it isn't refused."""
+    described = [topic for topic in await admin.describe_topics() if topic["topic"] in names and not topic["error_code"]]
+    leaders = [partition["leader"] for topic in described for partition in topic["partitions"] if not partition["error_code"]]
+    return len(described) == len(names) and all(leader >= 0 for leader in leaders)
+
+
+async def _configured(admin: AIOKafkaAdminClient, wanted: Sequence[Topic], replication: int) -> bool:
+    return not any(difference.remedy == "apply" for difference in _differences(wanted, await _describe(admin, wanted), replication))
+
+
+async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until the brokers have learned what the controller has decided."""
     deadline = time.monotonic() + SETTLE_LIMIT_S
-    while not condition({topic["topic"]: topic for topic in await admin.describe_topics()}):
+    while not await condition():
         if time.monotonic() > deadline:
             raise TopicsRefused(f"the broker has not carried out the change of its topics within {SETTLE_LIMIT_S:g} s; see its log")
         await asyncio.sleep(SETTLE_POLL_S)
