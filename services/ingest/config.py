@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
 
+from shared.kafka.owner import OwnerSettings
 from shared.settings import Settings
 
 MIB = 1_048_576
@@ -52,3 +53,38 @@ class IngestSettings(Settings):
     robots_max_age_s: float = Field(default=86_400.0, gt=0, description="how long a robots.txt is believed (RFC 9309 allows a day)")
     robots_max_bytes: int = Field(default=512_000, ge=1_024, description="RFC 9309 asks for 500 KiB at least; the rest is not read")
     robots_max_hosts: int = Field(default=20_000, ge=1, description="robots.txt kept in memory at once")
+
+
+class PollSettings(IngestSettings, OwnerSettings):
+    """Settings of poll."""
+
+    poll_interval_shortest_s: float = Field(default=60.0, gt=0, description="no feed is polled more often")
+    poll_interval_longest_s: float = Field(default=86_400.0, gt=0, description="every feed is polled at least so often")
+    poll_interval_first_s: float = Field(default=900.0, gt=0, description="a new feed's interval, until its habit is known")
+    poll_concurrency: int = Field(default=64, ge=1, description="polls at once in one process")
+
+
+class FetchSettings(IngestSettings, OwnerSettings):
+    """Settings of fetch."""
+
+    fetch_concurrency: int = Field(default=32, ge=1, description="pages at once in one process")
+    fetch_host_concurrency: int = Field(default=2, ge=1, description="pages at once from one host")
+    fetch_host_delay_s: float = Field(
+        default=1.0, ge=0, description="between the starts of two fetches from one host; robots.txt may ask for more"
+    )
+    fetch_tries: int = Field(default=5, ge=1, description="before a page that fails is given up and the feed's own text is taken")
+    fetch_retry_s: float = Field(default=30.0, gt=0, description="pause before the second try; it doubles with each")
+    fetch_retry_longest_s: float = Field(default=3_600.0, gt=0)
+    fetch_pending_limit: int = Field(
+        default=5_000, ge=1, description="pages that wait in one partition; beyond, discoveries stay in their topic"
+    )
+    fetch_obey_robots: bool = True
+    recheck_after_h: Annotated[tuple[float, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=(1, 6, 24, 72), description="hours after publication at which a page is looked at again for corrections and withdrawal"
+    )
+    withdrawn_after_s: float = Field(
+        default=3_600.0, ge=0, description="a page that answers 404 at two checks this far apart is withdrawn; 410 at once"
+    )
+    article_state_days: float = Field(
+        default=35.0, gt=0, description="how long an article's identity and version are remembered after it was last seen"
+    )

@@ -461,7 +461,7 @@ class PartitionOwner:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then finish the transactions in flight. Raises `OwnerError` when it can't go on."""
         self._failed = asyncio.get_running_loop().create_future()
-        self._consumer = await start_client(self._make_consumer)
+        await start_client(self._make_consumer)
         try:
             tasks: list[asyncio.Future[Any]] = [
                 asyncio.ensure_future(self._read()),
@@ -505,6 +505,7 @@ class PartitionOwner:
             max_partition_fetch_bytes=2 * MAX_MESSAGE_BYTES,
         )
         consumer.subscribe([self.source.name], listener=_Rebalance(self))
+        self._consumer = consumer  # the first assignment comes while it starts
         return consumer
 
     async def _read(self) -> None:

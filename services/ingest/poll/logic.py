@@ -1,0 +1,189 @@
+"""One partition of feeds: their state, and polling them when they are due."""
+
+import asyncio
+import heapq
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from services.ingest.poll.discover import Conclusion, PollOutcome, conclude
+from services.ingest.poll.schedule import Bounds
+from services.ingest.poll.state import FEED_PREFIX, SEEN_PREFIX, FeedState, FeedStatus, SeenItems, feed_key, seen_key
+from shared import metrics
+from shared.contracts import Feed
+from shared.errors import InvalidMessage
+from shared.kafka.decision import Decision, SourceRecord
+from shared.kafka.owner import Submit
+from shared.logs import get_logger
+
+log = get_logger()
+
+FETCHES = metrics.counter("slugline_feed_fetches_total", "Polls of feeds", "outcome")
+GAPS = metrics.counter("slugline_feed_gaps_total", "Polls whose window had moved past all that was seen")
+
+
+@dataclass(frozen=True, slots=True)
+class PollContext:
+    """What all partitions of a process share. `poll` never raises."""
+
+    poll: Callable[[FeedState], Awaitable[PollOutcome]]
+    clock: Callable[[], datetime]
+    bounds: Bounds
+    first_interval_s: float
+    turns: asyncio.Semaphore
+
+
+class PollLogic:
+    """Keeps the partition's feeds and polls each when it is due."""
+
+    def __init__(self, context: PollContext) -> None:
+        self._context = context
+        self.feeds: dict[UUID, FeedState] = {}
+        self.seen: dict[UUID, SeenItems] = {}
+        self._due: list[tuple[datetime, UUID]] = []
+        self._changed = asyncio.Event()
+        self._polling: set[UUID] = set()
+
+    def restore(self, key: str, value: bytes | None) -> None:
+        """Take a changelog record."""
+        self._take(key, value)
+
+    def restored(self) -> None:
+        """Put all feeds into the queue."""
+        for feed_id in self.feeds:
+            self._enqueue(feed_id)
+
+    def decide(self, record: SourceRecord) -> Decision:
+        """Register, change or remove a feed. A new definition makes it due at once."""
+        feed_id = _feed_id(record)
+        if record.value is None:
+            known = feed_id in self.feeds
+            return Decision(changes={feed_key(feed_id): None, seen_key(feed_id): None} if known else {})
+        feed = Feed.from_bytes(record.value)
+        if feed.feed_id != feed_id:
+            raise InvalidMessage(f"a feed with id {feed.feed_id} has the key {feed_id}")
+        now = datetime.fromtimestamp(record.timestamp_ms / 1000, tz=UTC)
+        before = self.feeds.get(feed_id)
+        if before is None or before.feed.url != feed.url:
+            state = FeedState(feed=feed, url=feed.url, interval_s=self._context.first_interval_s, next_poll_at=now)
+        else:
+            status = FeedStatus.NEW if before.status is FeedStatus.GONE else before.status
+            state = before.model_copy(update={"feed": feed, "status": status, "next_poll_at": min(before.next_poll_at, now)})
+        return Decision(changes={feed_key(feed_id): state.model_dump_json().encode()})
+
+    def apply(self, decision: Decision) -> None:
+        """Take over changed state."""
+        for key, value in decision.changes.items():
+            self._take(key, value)
+            if key.startswith(FEED_PREFIX) and value is not None:
+                self._enqueue(UUID(key[len(FEED_PREFIX) :]))
+
+    async def act(self, submit: Submit) -> None:
+        """Poll feeds as they fall due."""
+        async with asyncio.TaskGroup() as polls:
+            while True:
+                self._changed.clear()
+                pause_s = self._start_due(polls, submit)
+                try:
+                    async with asyncio.timeout(pause_s):
+                        await self._changed.wait()
+                except TimeoutError:
+                    pass
+
+    def _start_due(self, polls: asyncio.TaskGroup, submit: Submit) -> float:
+        """Start what is due; give the seconds until the next feed is."""
+        now = self._context.clock()
+        while self._due:
+            due_at, feed_id = self._due[0]
+            state = self.feeds.get(feed_id)
+            if state is None or state.due_at != due_at or feed_id in self._polling:
+                heapq.heappop(self._due)
+                continue
+            if due_at > now:
+                return min((due_at - now).total_seconds(), 60.0)
+            heapq.heappop(self._due)
+            self._polling.add(feed_id)
+            polls.create_task(self._poll(feed_id, submit))
+        return 60.0
+
+    async def _poll(self, feed_id: UUID, submit: Submit) -> None:
+        try:
+            async with self._context.turns:
+                state = self.feeds.get(feed_id)
+                if state is None or state.due_at is None:
+                    return
+                outcome = await self._context.poll(state)
+            found, gap = await self._conclude(feed_id, state.url, outcome, submit)
+            _report(state, outcome, found, gap=gap)
+        finally:
+            self._polling.discard(feed_id)
+            self._enqueue(feed_id)
+
+    async def _conclude(self, feed_id: UUID, url: str, outcome: PollOutcome, submit: Submit) -> tuple[int, bool]:
+        """Commit what a poll found, a turn at a time."""
+        found = 0
+        gap = False
+        while True:
+            conclusion: Conclusion | None = None
+
+            def decide() -> Decision:
+                nonlocal conclusion
+                now = self.feeds.get(feed_id)
+                if now is None or now.url != url:  # removed or redefined while it was polled
+                    return Decision()
+                conclusion = conclude(now, self.seen.get(feed_id, SeenItems()), outcome, self._context.bounds)
+                return conclusion.decision
+
+            await submit(decide)
+            if conclusion is None:
+                return found, gap
+            found += conclusion.found
+            gap = gap or conclusion.gap
+            if not conclusion.waiting:
+                return found, gap
+
+    def _take(self, key: str, value: bytes | None) -> None:
+        prefix, feed_id = key[:2], UUID(key[2:])
+        if prefix == FEED_PREFIX:
+            if value is None:
+                self.feeds.pop(feed_id, None)
+            else:
+                self.feeds[feed_id] = FeedState.model_validate_json(value)
+        elif prefix == SEEN_PREFIX:
+            if value is None:
+                self.seen.pop(feed_id, None)
+            else:
+                self.seen[feed_id] = SeenItems.model_validate_json(value)
+
+    def _enqueue(self, feed_id: UUID) -> None:
+        state = self.feeds.get(feed_id)
+        if state is not None and state.due_at is not None and feed_id not in self._polling:
+            heapq.heappush(self._due, (state.due_at, feed_id))
+            self._changed.set()
+
+
+def _feed_id(record: SourceRecord) -> UUID:
+    try:
+        return UUID((record.key or b"").decode())
+    except ValueError as error:
+        raise InvalidMessage(f"the key of a feed must be its id, not {record.key!r}") from error
+
+
+def _report(state: FeedState, outcome: PollOutcome, found: int, *, gap: bool) -> None:
+    result = (
+        "failed" if outcome.error else "gone" if outcome.gone else "unchanged" if outcome.unchanged else "new" if found else "nothing_new"
+    )
+    FETCHES.labels(result).inc()
+    bound = log.bind(feed_id=str(state.feed.feed_id), url=state.url)
+    if outcome.error:
+        bound.warning("feed_failed", error=outcome.error, failures=state.failures + 1)
+    elif outcome.gone:
+        bound.warning("feed_gone", then="not polled again until it is registered anew")
+    elif found:
+        bound.info("feed_polled", outcome=result, items=found)
+    else:
+        bound.debug("feed_polled", outcome=result)
+    if gap:
+        GAPS.inc()
+        bound.warning("feed_window_moved", note="items may have been missed between two polls; it is polled sooner now")
