@@ -13,6 +13,7 @@ class FeedItem:
     url: str | None
     """Absolute http(s) URL; None where the item has none that can be used."""
     canonical_url: str | None
+    """The article's identity: of the URL, or of the feed's site and the item's id where there is no URL; None only for refused items."""
     title: str = ""
     summary: str = ""
     text: str = ""
@@ -70,6 +71,8 @@ class ParsedFeed:
     """The site's page."""
     language: str | None = None
     """ISO 639 code."""
+    language_tag: str | None = None
+    """As declared, such as en-GB."""
     description: str = ""
     updated_at: datetime | None = None
     interval_hint_s: float | None = None

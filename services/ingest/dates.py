@@ -1,0 +1,151 @@
+"""Times as outlets write them: RFC 3339 and its relatives, RFC 822 with months in several languages, Unix time. Absurd ones are None."""
+
+import calendar
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
+
+import feedparser.datetimes
+
+from shared.contracts.base import EARLIEST, LATEST
+
+DEFAULT_TOLERANCE_S = 86_400.0
+"""A time further ahead of the clock is an error: zones are at most 14 hours ahead, and nothing is published tomorrow."""
+
+_ISO = re.compile(
+    r"(\d{4})\s?[-/.年년]\s?(\d{1,2})\s?[-/.月월]\s?(\d{1,2})(?!\d)[日일]?"
+    r"(?:(?:\s*[Tt]\s*|\s+|,\s*)(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:[.,]\d{1,12})?)?\s*([Zz]|[+-]\d{1,2}:?\d{0,2}|[A-Za-z]{2,5})?)?"
+)
+_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T?(\d{2})(\d{2})(\d{2})?\s*([Zz]|[+-]\d{2}:?\d{2})?)?$")
+_COARSE = re.compile(r"(\d{4})(?:-(\d{2}))?$")
+_EPOCH = re.compile(r"(\d{10})(?:\d{3})?(?:\.\d+)?$")
+_CLOCK = re.compile(r"(?<![\d:+-])(\d{1,2})[:h](\d{2})(?:[:m](\d{2})(?:[.,]\d{1,9})?)?\s*([ap]\.?m\.?)?(?![\d:])", re.IGNORECASE)
+_ZONE = re.compile(r"(?:(?:GMT|UTC)\s*)?([+-]\d{1,2}(?::?\d{2})?)(?!\d)|\b([A-Za-z]{1,5})\b")
+_WORDS = re.compile(r"[^\W\d_]+\.?|\d+")
+
+_ZONES = {
+    "z": 0, "ut": 0, "utc": 0, "gmt": 0, "wet": 0, "west": 60, "bst": 60, "ist": 330, "cet": 60, "met": 60, "mez": 60, "cest": 120,
+    "mest": 120, "mesz": 120, "eet": 120, "sast": 120, "cat": 120, "wat": 60, "eat": 180, "eest": 180, "idt": 180, "msk": 180,
+    "trt": 180, "ast": -240, "adt": -180, "nst": -210, "ndt": -150, "brt": -180, "art": -180, "clt": -240, "est": -300, "edt": -240,
+    "et": -300, "cst": -360, "cdt": -300, "ct": -360, "mst": -420, "mdt": -360, "mt": -420, "pst": -480, "pdt": -420, "pt": -480,
+    "akst": -540, "akdt": -480, "hst": -600, "gst": 240, "pkt": 300, "npt": 345, "bdt": 360, "ict": 420, "wib": 420, "hkt": 480,
+    "sgt": 480, "myt": 480, "pht": 480, "awst": 480, "jst": 540, "kst": 540, "acst": 570, "acdt": 630, "aest": 600, "aedt": 660,
+    "nzst": 720, "nzdt": 780,
+}  # fmt: skip
+"""Minutes east of Greenwich. `ist` is India's and `cst` America's, as feeds use them."""
+_MONTH_NAMES = (
+    "jan januar january enero ene janvier janv gennaio gen janeiro januari styczen stycznia ocak",
+    "feb februar february febrero febr fevrier fevr fev febbraio fevereiro februari lutego subat",
+    "mar marz maerz march marzo mars marco maart mrt mrz marca mart",
+    "apr april abril abr avril avr aprile kwietnia nisan",
+    "may mai mayo maggio mag maio mei maja mayis",
+    "jun juni june junio juin giugno giu junho czerwca haziran",
+    "jul juli july julio juillet juil luglio lug julho lipca temmuz",
+    "aug august agosto ago aout agustus augustus sierpnia agustos",
+    "sep sept september septiembre setiembre septembre settembre set setembro wrzesnia eylul",
+    "oct okt october oktober octubre octobre ottobre ott outubro out pazdziernika ekim",
+    "nov november noviembre novembre novembro listopada kasim",
+    "dec dez december dezember diciembre dic decembre dicembre dezembro desember grudnia aralik",
+)
+_MONTHS = {name: number for number, names in enumerate(_MONTH_NAMES, 1) for name in names.split()}
+_FOLD = str.maketrans("áàâãäåçéèêëíìîïñóòôõöúùûüýşśęąłžźćńıő", "aaaaaaceeeeiiiinooooouuuuysseaazzcnio"[:37])
+
+
+def parse_date(raw: object, *, now: datetime, tolerance_s: float = DEFAULT_TOLERANCE_S) -> datetime | None:
+    """Read a time. Gives aware UTC, or None for what is unreadable, before 1900, the Unix epoch itself, or ahead of `now` by more.
+
+    A time without zone is taken for UTC, as feeds mean it more often than not.
+    """
+    if not isinstance(raw, str) or not raw or len(raw) > 200:
+        return None
+    return plausible(_read(raw.strip()), now=now, tolerance_s=tolerance_s)
+
+
+def plausible(value: datetime | None, *, now: datetime, tolerance_s: float = DEFAULT_TOLERANCE_S) -> datetime | None:
+    """Give the time back unless it can't be a time of publication."""
+    if value is None or not EARLIEST <= value < LATEST or value > now + timedelta(seconds=tolerance_s):
+        return None
+    if abs(value.timestamp()) < 86_400.0:
+        return None  # an unset clock
+    return value
+
+
+def has_zone(raw: str) -> bool:
+    """Tell whether the written time says its zone."""
+    clock = _CLOCK.search(raw) or re.search(r"\d[T ]\d{2}:?\d{2}", raw)
+    return (clock is not None and _zone_after(raw[clock.end() :]) is not None) or raw.rstrip().endswith(("Z", "z"))
+
+
+@lru_cache(maxsize=4_096)
+def _read(raw: str) -> datetime | None:
+    try:
+        value = _read_iso(raw) or _read_written(raw)
+        # feedparser's own guesses at ASCII forms lean on today's date
+        return value or (None if raw.isascii() else _read_other(raw))
+    except (ValueError, OverflowError, TypeError, AttributeError, KeyError):
+        return None
+
+
+def _read_iso(raw: str) -> datetime | None:
+    found = _ISO.match(raw) or _COMPACT.match(raw)
+    if found is None:
+        if coarse := _COARSE.match(raw):
+            return _build(int(coarse.group(1)), int(coarse.group(2) or 1), 1, 0, 0, 0, 0)
+        epoch = _EPOCH.match(raw)
+        return datetime.fromtimestamp(int(epoch.group(1)), UTC) if epoch else None
+    year, month, day, hour, minute, second, zone = found.groups()
+    zone_minutes = (_zone_minutes(zone) if zone or not hour else _zone_after(raw[found.end() :])) or 0
+    return _build(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), zone_minutes)
+
+
+def _read_written(raw: str) -> datetime | None:
+    clock = _CLOCK.search(raw)
+    dated = raw if clock is None else raw[: clock.start()] + " " + raw[clock.end() :]
+    words = [word.casefold().translate(_FOLD).rstrip(".") for word in _WORDS.findall(dated)]
+    month = next((_MONTHS[word] for word in words if word in _MONTHS), None)
+    numbers = [word for word in words if word.isdigit()]
+    if month is None or len(numbers) < 2:
+        return None
+    first, second = numbers[0], numbers[1]
+    day, year = (second, first) if len(first) == 4 else (first, second)
+    year_number = int(year) if len(year) != 2 else int(year) + (2000 if int(year) < 70 else 1900)
+    if len(year) not in (2, 4):
+        return None
+    if clock is None:
+        return _build(year_number, month, int(day), 0, 0, 0, 0)
+    hour = int(clock.group(1))
+    if clock.group(4):
+        hour = hour % 12 + (12 if clock.group(4).lower().startswith("p") else 0)
+    zone = _zone_after(raw[clock.end() :])
+    return _build(year_number, month, int(day), hour, int(clock.group(2)), int(clock.group(3) or 0), zone or 0)
+
+
+def _read_other(raw: str) -> datetime | None:
+    """Greek, Hungarian, Korean and other forms that feedparser knows."""
+    parts = feedparser.datetimes._parse_date(raw)  # noqa: SLF001 — its only way to a date without a feed
+    return datetime.fromtimestamp(calendar.timegm(parts), UTC) if parts else None
+
+
+def _build(year: int, month: int, day: int, hour: int, minute: int, second: int, zone_minutes: int) -> datetime:
+    extra = timedelta(days=1) if hour == 24 else timedelta()
+    local = datetime(year, month, day, hour % 24, minute, min(second, 59), tzinfo=timezone(timedelta(minutes=zone_minutes)))
+    return (local + extra).astimezone(UTC)
+
+
+def _zone_after(rest: str) -> int | None:
+    for found in _ZONE.finditer(rest[:40]):
+        minutes = _zone_minutes(found.group(1) or found.group(2))
+        if minutes is not None:
+            return minutes
+    return None
+
+
+def _zone_minutes(zone: str | None) -> int | None:
+    if not zone:
+        return None
+    if zone[0] in "+-":
+        digits = zone[1:].replace(":", "")
+        hours, minutes = (digits[:2], digits[2:]) if len(digits) > 2 else (digits, "0")
+        total = int(hours) * 60 + int(minutes or 0)
+        return (-total if zone[0] == "-" else total) if total <= 15 * 60 else None
+    return _ZONES.get(zone.lower())
