@@ -19,7 +19,7 @@ class Problem(BaseModel):
     detail: str = Field(default="", description="this one in words, with what to do")
 
 
-class ProblemRaised(Exception):  # noqa: N818 - it is answered, not failed
+class ProblemRaised(Exception):
     """Ends a request with a problem."""
 
     def __init__(self, status: int, detail: str, *, headers: dict[str, str] | None = None) -> None:

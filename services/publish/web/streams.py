@@ -1,0 +1,68 @@
+"""The event stream as an ASGI answer: as little memory as a listener can have, and an end for those that stopped reading."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+
+from starlette.background import BackgroundTask
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class EventStream(Response):
+    """Sends pieces until they end, the client leaves, or it stops reading for `stall_s` seconds."""
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self,
+        pieces: AsyncIterator[bytes],
+        *,
+        stall_s: float,
+        opened: Callable[[], None],
+        closed: Callable[[], None],
+        cors: list[tuple[bytes, bytes]] | None = None,
+    ) -> None:
+        """Send `pieces`; `opened` is called before the first and `closed` after the last, whatever happens."""
+        self.status_code = 200
+        self.background: BackgroundTask | None = None
+        self.raw_headers = [*HEADERS, *(cors or [])]
+        self._pieces = pieces
+        self._stall_s = stall_s
+        self._opened = opened
+        self._closed = closed
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        self._opened()
+        sending = asyncio.ensure_future(self._send(send))
+        leaving = asyncio.ensure_future(_left(receive))
+        try:
+            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            sending.cancel()
+            with suppress(asyncio.CancelledError):
+                await sending
+            self._closed()
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        async for piece in self._pieces:
+            try:
+                async with asyncio.timeout(self._stall_s):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+            except TimeoutError:
+                break
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
