@@ -222,7 +222,7 @@ class OwnedPartition:
                 self._idle.set()
                 await self._running.wait()
                 self._idle.clear()
-            if not self._inbox and not self._submitted:
+            if not self._submitted and (not self._inbox or self.owner.is_full(self.logic)):
                 self._wake.clear()
                 await self._wake.wait()
                 continue
@@ -270,7 +270,7 @@ class OwnedPartition:
             self._gather(batch, decision, encoded)
             batch.submitted.append(entry)
         turn_began = time.monotonic()
-        while self._inbox and len(batch.inputs) < self.owner.settings.batch_records:
+        while self._inbox and len(batch.inputs) < self.owner.settings.batch_records and not self.owner.is_full(self.logic):
             record = self._inbox.popleft()
             decision, encoded = self._decide(record)
             self._gather(batch, decision, encoded)
@@ -371,8 +371,13 @@ class PartitionOwner:
         make_logic: Callable[[int], Logic],
         settings: OwnerSettings,
         readiness: Readiness | None = None,
+        is_full: Callable[[Any], bool] = lambda _logic: False,
     ) -> None:
-        """Wire; nothing connects before `run`. The consumer group is `slugline-STAGE`."""
+        """Wire; nothing connects before `run`. The consumer group is `slugline-STAGE`.
+
+        While `is_full` says so of a partition's logic, its inputs stay in their topic; what it submits is still taken.
+        """
+        self.is_full = is_full
         self.stage = stage
         self.source = source
         self.changelog = changelog

@@ -1,0 +1,297 @@
+"""One partition of hosts: their articles' versions, and fetching what is pending or due for another look."""
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+from services.ingest.fetch.discover import PageOutcome, Retry, from_check, from_discovery, from_page
+from services.ingest.fetch.publish import Schedule
+from services.ingest.fetch.state import (
+    ALIAS_PREFIX,
+    ARTICLE_PREFIX,
+    FRESH_PREFIX,
+    PENDING_PREFIX,
+    Alias,
+    ArticleState,
+    Fresh,
+    Pending,
+    alias_key,
+    article_key,
+    fresh_key,
+)
+from services.ingest.identity import article_host
+from shared import metrics
+from shared.contracts import Article, ArticleStatus, Discovery
+from shared.contracts.base import Part
+from shared.errors import InvalidMessage
+from shared.kafka.decision import Decision, SourceRecord
+from shared.kafka.owner import Submit
+from shared.logs import get_logger
+from shared.topics import ARTICLES
+
+log = get_logger()
+
+PAGES = metrics.counter("slugline_article_fetches_total", "Fetches of article pages", "outcome")
+PUBLISHED = metrics.counter("slugline_articles_total", "Versions of articles published", "extraction")
+
+Kind = Literal["page", "check"]
+
+FRESH_FOR = timedelta(hours=1)
+"""How long further appearances of an article are published with its text."""
+SWEEP_S = 60.0
+SWEPT_A_TURN = 500
+CHECKS_REMEMBERED = 20
+"""A host's last checks, by which a failing host is told from a withdrawn article."""
+HOST_FAILS_SHARE = 0.2
+HOST_FAILS_LEAST = 5
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchContext:
+    """What all partitions of a process share. `fetch` never raises and obeys robots.txt; `delay_s` is a host's pause."""
+
+    fetch: Callable[[str, str | None, str | None], Awaitable[PageOutcome]]
+    delay_s: Callable[[str], float]
+    clock: Callable[[], datetime]
+    retry: Retry
+    schedule: Schedule
+    host_concurrency: int
+    pages: asyncio.Semaphore
+    state_for: timedelta
+
+
+@dataclass(slots=True)
+class _Host:
+    """A host's queue and politeness."""
+
+    queue: list[tuple[datetime, UUID, Kind]] = field(default_factory=list)
+    running: int = 0
+    free_at: datetime = LONG_AGO
+    checks_failed: deque[bool] = field(default_factory=lambda: deque(maxlen=CHECKS_REMEMBERED))
+
+    def fails(self) -> bool:
+        """Say whether so many checks fail that one of them proves nothing."""
+        failed = sum(self.checks_failed)
+        return failed >= HOST_FAILS_LEAST and failed >= HOST_FAILS_SHARE * len(self.checks_failed)
+
+
+class FetchLogic:
+    """Keeps the partition's articles and fetches their pages."""
+
+    def __init__(self, partition: int, context: FetchContext) -> None:
+        self.articles: dict[UUID, ArticleState] = {}
+        self.pending: dict[UUID, Pending] = {}
+        self.aliases: dict[UUID, Alias] = {}
+        self.fresh: dict[UUID, Fresh] = {}
+        self._partition = partition
+        self._context = context
+        self._hosts: dict[str, _Host] = {}
+        self._running: set[tuple[Kind, UUID]] = set()
+        self._changed = asyncio.Event()
+
+    def restore(self, key: str, value: bytes | None) -> None:
+        """Take a changelog record."""
+        self._take(key, value)
+
+    def restored(self) -> None:
+        """Queue what is pending and what is due for another look."""
+        for key in self.pending:
+            self._enqueue_page(key)
+        for key in self.articles:
+            self._enqueue_check(key)
+
+    def decide(self, record: SourceRecord) -> Decision:
+        """Handle a discovery."""
+        if record.value is None:
+            raise InvalidMessage("a discovery has no value")
+        now = datetime.fromtimestamp(record.timestamp_ms / 1000, tz=UTC)
+        return from_discovery(self, Discovery.from_bytes(record.value), record, now, self._context.schedule)
+
+    def apply(self, decision: Decision) -> None:
+        """Take over changed state."""
+        for key, value in decision.changes.items():
+            self._take(key, value)
+            if value is not None and key.startswith(PENDING_PREFIX):
+                self._enqueue_page(UUID(key[2:]))
+            elif value is not None and key.startswith(ARTICLE_PREFIX):
+                self._enqueue_check(UUID(key[2:]))
+        for output in decision.outputs:
+            if output.topic is ARTICLES and isinstance(output.value, Article):
+                article = output.value
+                PUBLISHED.labels(article.extraction if article.status is ArticleStatus.PUBLISHED else "withdrawn").inc()
+                log.info(
+                    "article_published" if article.status is ArticleStatus.PUBLISHED else "article_withdrawn",
+                    article_id=str(article.article_id),
+                    version=article.version,
+                    url=article.url,
+                    extraction=article.extraction,
+                )
+
+    async def act(self, submit: Submit) -> None:
+        """Fetch pages as they fall due, hosts apart, and drop what is too old to matter."""
+        async with asyncio.TaskGroup() as fetches:
+            fetches.create_task(self._sweep_again_and_again(submit))
+            while True:
+                self._changed.clear()
+                pause_s = self._start_due(fetches, submit)
+                try:
+                    async with asyncio.timeout(pause_s):
+                        await self._changed.wait()
+                except TimeoutError:
+                    pass
+
+    # Queues
+
+    def _enqueue_page(self, key: UUID) -> None:
+        pending = self.pending[key]
+        self._enqueue(article_host(pending.canonical_url), pending.not_before, key, "page")
+
+    def _enqueue_check(self, key: UUID) -> None:
+        state = self.articles[key]
+        if state.next_check_at is not None and state.fetched and state.status is ArticleStatus.PUBLISHED:
+            self._enqueue(article_host(state.canonical_url), state.next_check_at, key, "check")
+
+    def _enqueue(self, host: str, due_at: datetime, key: UUID, kind: Kind) -> None:
+        if (kind, key) not in self._running:
+            heapq.heappush(self._hosts.setdefault(host, _Host()).queue, (due_at, key, kind))
+            self._changed.set()
+
+    def _due_at(self, key: UUID, kind: Kind) -> datetime | None:
+        if kind == "page":
+            return pending.not_before if (pending := self.pending.get(key)) else None
+        return state.next_check_at if (state := self.articles.get(key)) else None
+
+    def _start_due(self, fetches: asyncio.TaskGroup, submit: Submit) -> float:
+        """Start what each host may have; give the seconds until something else can start."""
+        now = self._context.clock()
+        soonest = now + timedelta(seconds=60)
+        for name, host in list(self._hosts.items()):
+            while host.queue:
+                due_at, key, kind = host.queue[0]
+                if self._due_at(key, kind) != due_at or (kind, key) in self._running:
+                    heapq.heappop(host.queue)
+                    continue
+                ready_at = max(due_at, host.free_at)
+                if ready_at > now:
+                    soonest = min(soonest, ready_at)
+                    break
+                if host.running >= self._context.host_concurrency:
+                    break
+                heapq.heappop(host.queue)
+                host.running += 1
+                host.free_at = now + timedelta(seconds=self._context.delay_s(name))
+                self._running.add((kind, key))
+                fetches.create_task(self._fetch(name, host, key, kind, submit))
+            if not host.queue and not host.running and host.free_at <= now and not host.checks_failed:
+                del self._hosts[name]
+        return max(0.0, (soonest - now).total_seconds())
+
+    # Fetching
+
+    async def _fetch(self, name: str, host: _Host, key: UUID, kind: Kind, submit: Submit) -> None:
+        try:
+            async with self._context.pages:
+                target = self._target(key, kind)
+                if target is None:
+                    return
+                outcome = await self._context.fetch(*target)
+            if kind == "check":
+                host.checks_failed.append(outcome.gone or outcome.missing or outcome.failed is not None)
+            await submit(lambda: self._conclude(host, key, kind, outcome))
+            _report(target[0], name, kind, outcome)
+        finally:
+            host.running -= 1
+            self._running.discard((kind, key))
+            if kind == "page" and key in self.pending:
+                self._enqueue_page(key)
+            elif kind == "check" and key in self.articles:
+                self._enqueue_check(key)
+            self._changed.set()
+
+    def _target(self, key: UUID, kind: Kind) -> tuple[str, str | None, str | None] | None:
+        """Give URL and validators; a first fetch has none."""
+        if kind == "page":
+            pending = self.pending.get(key)
+            if pending is None:
+                return None
+            known = self.articles.get(key)
+            return (pending.discovery.url or pending.canonical_url, known.etag if known else None, known.last_modified if known else None)
+        state = self.articles.get(key)
+        return (state.url, state.etag, state.last_modified) if state else None
+
+    def _conclude(self, host: _Host, key: UUID, kind: Kind, outcome: PageOutcome) -> Decision:
+        if kind == "page":
+            return from_page(self, key, outcome, self._context.retry, self._context.schedule, self._partition)
+        host_fails = host.fails()
+        if host_fails and (outcome.gone or outcome.missing):
+            log.warning(
+                "host_checks_fail", article_id=str(key), note="a fifth or more of this host's checks fail; nothing is withdrawn for it"
+            )
+        return from_check(self, key, outcome, self._context.schedule, host_fails=host_fails)
+
+    # Forgetting
+
+    async def _sweep_again_and_again(self, submit: Submit) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            await submit(self._sweep)
+
+    def _sweep(self) -> Decision:
+        now = self._context.clock()
+        old = now - self._context.state_for
+        gone: dict[str, bytes | None] = {}
+        for key, fresh in self.fresh.items():
+            if fresh.article.fetched_at < now - FRESH_FOR:
+                gone[fresh_key(key)] = None
+        for key, state in self.articles.items():
+            if state.last_seen_at < old:
+                gone[article_key(key)] = None
+        for key, alias in self.aliases.items():
+            if alias.last_seen_at < old:
+                gone[alias_key(key)] = None
+        return Decision(changes=dict(list(gone.items())[:SWEPT_A_TURN]))
+
+    def _take(self, key: str, value: bytes | None) -> None:
+        identity = UUID(key[2:])
+        kind, held = self._held(key[:2])
+        if value is None:
+            held.pop(identity, None)
+        else:
+            held[identity] = kind.model_validate_json(value)
+
+    def _held(self, prefix: str) -> tuple[type[Part], dict[UUID, Part]]:
+        table: dict[str, tuple[type[Part], dict[UUID, Part]]] = {
+            ARTICLE_PREFIX: (ArticleState, self.articles),  # type: ignore[dict-item]
+            PENDING_PREFIX: (Pending, self.pending),  # type: ignore[dict-item]
+            ALIAS_PREFIX: (Alias, self.aliases),  # type: ignore[dict-item]
+            FRESH_PREFIX: (Fresh, self.fresh),  # type: ignore[dict-item]
+        }
+        return table[prefix]
+
+
+def _report(url: str, host: str, kind: Kind, outcome: PageOutcome) -> None:
+    result = (
+        "failed"
+        if outcome.failed
+        else "refused"
+        if outcome.refused
+        else "gone"
+        if outcome.gone or outcome.missing
+        else "unchanged"
+        if outcome.unchanged
+        else "read"
+    )
+    PAGES.labels(result).inc()
+    bound = log.bind(url=url, host=host, kind=kind)
+    if outcome.failed:
+        bound.warning("page_failed", error=outcome.failed)
+    elif outcome.refused:
+        bound.warning("page_refused", reason=outcome.refused.reason, error=outcome.refused.detail)
+    else:
+        bound.debug("page_fetched", outcome=result)
