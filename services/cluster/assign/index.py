@@ -120,7 +120,7 @@ class SimilarityIndex:
             setattr(self, name, new)
 
         for name, shape, kind in (
-            ("t", (_TERMS,), "i4"), ("w", (_TERMS,), "f4"), ("r", (_TERMS,), "f4"), ("nm", (_TERMS,), "?"), ("tn", (), "i4"),
+            ("t", (_TERMS,), "i4"), ("w", (_TERMS,), "f4"), ("r", (_TERMS,), "f4"), ("nm", (_TERMS,), "?"), ("tn", (), "i4"), ("ug", (), "i4"),
             ("b", (_BODY,), "i4"), ("no", (_NUMBERS,), "i4"), ("vt", (_DIMENSIONS,), "f4"), ("vl", (_DIMENSIONS,), "f4"), ("vc", (_DIMENSIONS,), "f4"),
             ("words", (), "i4"), ("when", (), "f8"), ("known", (), "?"), ("alive", (), "?"), ("stand", (6,), "f4"), ("cm", (), "f4"),
         ):
@@ -143,7 +143,7 @@ class SimilarityIndex:
         self._slot[article_id] = slot
         self._ids.append(article_id)
         self.t[slot], self.w[slot], self.r[slot], self.nm[slot] = row.ids, row.weights, row.rarities, row.names
-        self.tn[slot], self.b[slot], self.no[slot] = row.titles, row.body, row.numbers
+        self.tn[slot], self.ug[slot], self.b[slot], self.no[slot] = row.titles, row.unigrams, row.body, row.numbers
         self.vt[slot], self.vl[slot] = row.title_vector, row.lead_vector
         self.vc[slot] = _unit(row.title_vector + row.lead_vector)
         self.words[slot], self.when[slot], self.known[slot], self.alive[slot] = row.words, day, time_known, True
@@ -170,6 +170,17 @@ class SimilarityIndex:
         self._df[self.b[slot]] -= 1
         self._df[_NONE] = 0
         self._mean -= self.vc[slot]
+
+    def hand_over(self, article_id: UUID, to: "SimilarityIndex") -> None:
+        """Move an article that is held to another index, where it is then the newest."""
+        slot = self._slot[article_id]
+        row = _Row(
+            self.t[slot].copy(), self.w[slot].copy(), self.r[slot].copy(), self.nm[slot].copy(), int(self.tn[slot]), int(self.ug[slot]),
+            self.b[slot].copy(), self.no[slot].copy(), self.vt[slot].copy(), self.vl[slot].copy(), int(self.words[slot]),
+        )  # fmt: skip
+        day, known = float(self.when[slot]), bool(self.known[slot])
+        self.remove(article_id)
+        to.add_row(article_id, row, day, known)
 
     def links(self, features: Features, event_at: datetime, *, time_known: bool) -> list[Link]:
         """Give at most 40 links of an article to those held within 14 days, best first; ties in the order they were added."""
