@@ -96,14 +96,14 @@ def read_line(line: bytes, source: str, now: datetime) -> Output:
     title, text = parsed.title or "", parsed.text or ""
     if not title.strip() and not text.strip():
         raise Refused("no_content", "it has neither a title nor a text")
-    for name, value in (
+    for part, value in (
         ("title", title),
         ("text", text),
         ("source", parsed.source or ""),
         ("url", parsed.url or ""),
         ("id", str(parsed.id or "")),
     ):
-        _refuse_unprintable(name, value)
+        _refuse_unprintable(part, value)
     published_at = _time(parsed.published)
     text, truncated = cut(text)
     item_id = None if parsed.id is None else str(parsed.id)

@@ -1,0 +1,1 @@
+"""Commands for people: they parse arguments, call, and print."""

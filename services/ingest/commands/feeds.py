@@ -1,0 +1,207 @@
+"""`slugline feeds add|list|status|remove|pause|resume|import|export`."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from services.ingest import opml, registry
+from services.ingest.registry import Registered
+from shared.contracts import Feed
+from shared.errors import SluglineError
+from shared.settings import Settings
+
+console = Console()
+
+FeedName = Annotated[str, typer.Argument(help="the feed's URL, its id, or the beginning of its id")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("add")(add)
+    app.command("list")(list_feeds)
+    app.command("status")(status)
+    app.command("remove")(remove)
+    app.command("pause")(pause)
+    app.command("resume")(resume)
+    app.command("import")(import_opml)
+    app.command("export")(export_opml)
+
+
+def add(
+    url: Annotated[str, typer.Argument(help="address of an RSS, Atom or JSON feed")],
+    title: Annotated[str, typer.Option(help="what to call it; else the feed's own title")] = "",
+    publisher: Annotated[str | None, typer.Option(help="the outlet's name, where the feed's is wrong")] = None,
+    language: Annotated[str | None, typer.Option(help="ISO 639-1, where detection is unsure")] = None,
+    country: Annotated[str | None, typer.Option(help="ISO 3166-1 alpha-2")] = None,
+    section: Annotated[str | None, typer.Option(help="such as World or Sport")] = None,
+    min_interval: Annotated[float | None, typer.Option(help="seconds; it is never polled more often")] = None,
+) -> None:
+    """Register a feed; it is polled within seconds.
+
+    Example: slugline feeds add https://outlet.example/rss.xml --section World
+    """
+    settings = Settings.load()
+    feed = registry.new_feed(
+        url,
+        now=datetime.now(UTC),
+        title=title,
+        publisher_name=publisher,
+        language=language,
+        country=country,
+        section=section,
+        min_interval_s=min_interval,
+    )
+    known = feed.feed_id in asyncio.run(registry.registered(settings))
+    asyncio.run(registry.register(settings, [feed]))
+    console.print(f"{'Changed' if known else 'Added'} {feed.url} ({feed.feed_id})", soft_wrap=True)
+
+
+def list_feeds() -> None:
+    """List the feeds by title."""
+    feeds = asyncio.run(registry.registered(Settings.load()))
+    table = Table("id", "title", "url", "section", "state", box=None, header_style="bold")
+    for one in _sorted(feeds.values()):
+        table.add_row(str(one.feed.feed_id)[:8], _title(one), one.feed.url, one.feed.section or "", _state(one))
+    console.print(table)
+    console.print(f"{len(feeds)} feeds")
+
+
+def status() -> None:
+    """Show how polling each feed goes: the failing ones first."""
+    feeds = asyncio.run(registry.registered(Settings.load()))
+    table = Table(
+        "id",
+        "title",
+        "state",
+        "last success",
+        "next poll",
+        "interval",
+        "items",
+        "a day",
+        "gaps",
+        "last error",
+        box=None,
+        header_style="bold",
+    )
+    now = datetime.now(UTC)
+    for one in sorted(_sorted(feeds.values()), key=lambda one: _state(one) != "failing"):
+        state = one.state
+        if state is None:
+            table.add_row(str(one.feed.feed_id)[:8], _title(one), "new")
+            continue
+        table.add_row(
+            str(one.feed.feed_id)[:8],
+            _title(one),
+            _state(one),
+            _ago(now, state.last_success_at),
+            "" if state.due_at is None else _in(now, state.due_at),
+            _span(state.interval_s),
+            str(state.items_found),
+            "" if state.items_a_day is None else f"{state.items_a_day:.1f}",
+            str(state.gaps),
+            state.last_error or "",
+        )
+    console.print(table)
+
+
+def remove(name: FeedName) -> None:
+    """Stop polling a feed for good. Its articles and stories stay."""
+    settings = Settings.load()
+    one = registry.find(asyncio.run(registry.registered(settings)), name)
+    asyncio.run(registry.remove(settings, [one.feed.feed_id]))
+    console.print(f"Removed {one.feed.url}", soft_wrap=True)
+
+
+def pause(name: FeedName) -> None:
+    """Hold a feed back until it is resumed."""
+    _set_paused(name, paused=True)
+
+
+def resume(name: FeedName) -> None:
+    """Poll a paused feed again."""
+    _set_paused(name, paused=False)
+
+
+def import_opml(file: Annotated[Path, typer.Argument(help="an OPML file; - for standard input")]) -> None:
+    """Register all feeds of an OPML file, and say which were there already and which are no feeds.
+
+    Example: slugline feeds import subscriptions.opml
+    """
+    settings = Settings.load()
+    try:
+        document = typer.get_binary_stream("stdin").read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise SluglineError(f"{file} can't be read: {error}") from error
+    now = datetime.now(UTC)
+    known = asyncio.run(registry.registered(settings))
+    fresh: dict[UUID, Feed] = {}
+    repeated = 0
+    refused: list[str] = []
+    for outline in track(opml.read(document), description="Reading", console=console, transient=True):
+        try:
+            feed = registry.from_outline(outline, now)
+        except SluglineError as error:
+            refused.append(str(error))
+            continue
+        if feed.feed_id in known or feed.feed_id in fresh:
+            repeated += 1
+        else:
+            fresh[feed.feed_id] = feed
+    asyncio.run(registry.register(settings, fresh.values()))
+    console.print(f"{len(fresh)} feeds added, {repeated} were there already, {len(refused)} refused")
+    for message in refused:
+        console.print(f"  refused: {message}", soft_wrap=True, markup=False)
+
+
+def export_opml(file: Annotated[Path | None, typer.Argument(help="where to write; standard output if left out")] = None) -> None:
+    """Write all feeds as an OPML file."""
+    document = opml.write(one.feed for one in asyncio.run(registry.registered(Settings.load())).values())
+    if file is None:
+        typer.get_binary_stream("stdout").write(document)
+    else:
+        file.write_bytes(document)
+
+
+def _set_paused(name: str, *, paused: bool) -> None:
+    settings = Settings.load()
+    one = registry.find(asyncio.run(registry.registered(settings)), name)
+    asyncio.run(registry.register(settings, [one.feed.model_copy(update={"paused": paused})]))
+    console.print(f"{'Paused' if paused else 'Resumed'} {one.feed.url}", soft_wrap=True)
+
+
+def _sorted(feeds: Iterable[Registered]) -> list[Registered]:
+    return sorted(feeds, key=lambda one: (_title(one).casefold(), one.feed.url))
+
+
+def _title(one: Registered) -> str:
+    return one.feed.title or (one.state.title if one.state else "") or one.feed.url
+
+
+def _state(one: Registered) -> str:
+    if one.feed.paused:
+        return "paused"
+    return one.state.status.value if one.state else "new"
+
+
+def _ago(now: datetime, then: datetime | None) -> str:
+    return "never" if then is None else f"{_span((now - then).total_seconds())} ago"
+
+
+def _in(now: datetime, then: datetime) -> str:
+    seconds = (then - now).total_seconds()
+    return "now" if seconds <= 0 else f"in {_span(seconds)}"
+
+
+def _span(seconds: float) -> str:
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
