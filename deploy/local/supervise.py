@@ -200,6 +200,11 @@ class Supervisor:
         self._keepers[command.name] = asyncio.create_task(self._keep(command), name=f"keep {command.name}")
         return child
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all children, in the order of their start."""
+        return tuple(self._children)
+
     def pids(self) -> dict[str, int]:
         """Give each running child's process id by name."""
         return {name: child.pid for name, child in self._children.items() if child.returncode() is None}
@@ -208,9 +213,9 @@ class Supervisor:
         """Give the present child of that name."""
         return self._children[name]
 
-    async def stop(self, *names: str) -> None:
-        """Stop the named children together, all when none is named; those that hang are killed after the limit."""
-        chosen = [name for name in (names or tuple(self._children)) if name in self._children]
+    async def stop(self, *names: str, limit_s: float | None = None) -> None:
+        """Stop the named children together; those that hang are killed after the limit."""
+        chosen = [name for name in names if name in self._children]
         for name in chosen:
             if keeper := self._keepers.pop(name, None):
                 keeper.cancel()
@@ -219,12 +224,13 @@ class Supervisor:
         children = [self._children.pop(name) for name in chosen]
         for child in children:
             child.ask_to_stop()
-        deadline = time.monotonic() + self._stop_limit_s
+        limit_s = self._stop_limit_s if limit_s is None else limit_s
+        deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline and any(child.returncode() is None for child in children):
             await asyncio.sleep(POLL_S)
         for child in children:
             if child.returncode() is None:
-                self._tell(child.command.name, f"did not stop within {self._stop_limit_s:g} s and was killed")
+                self._tell(child.command.name, f"did not stop within {limit_s:g} s and was killed")
                 child.kill()
 
     def kill_all(self) -> None:

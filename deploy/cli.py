@@ -1,0 +1,205 @@
+"""The one console script, `slugline`. What a command needs is imported when the command is used."""
+
+import asyncio
+import importlib
+import logging
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, get_type_hints
+
+import typer
+from rich.console import Console
+from typer.core import TyperCommand, TyperGroup
+
+from shared.errors import InvalidSetting, SluglineError
+
+EPILOG: Final = """
+Examples:
+
+`make run` starts everything on this machine; then, in another terminal of the same folder:
+
+* slugline feeds add https://example.org/rss.xml
+
+* slugline ingest replay articles.jsonl.gz --rate 50
+
+* slugline stories list
+
+* slugline topics check
+
+* slugline local status
+
+Settings are environment variables that begin with SLUGLINE_. Commands talk to the local instance of this folder while one runs
+and SLUGLINE_KAFKA_BOOTSTRAP_SERVERS and SLUGLINE_DATABASE_URL say nothing else.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """A command whose code lies in another module: `MODULE:ATTRIBUTE`, the extra that it needs, and its line in the help."""
+
+    where: str
+    extra: str
+    does: str
+
+
+MOUNTED: Final = {
+    "local": Mounted("deploy.local.cli:app", "local", "Run everything on this machine: broker, database, services."),
+    "topics": Mounted("deploy.topics:app", "", "Create the topics, and say how a broker's differ."),
+    "feeds": Mounted("services.ingest.cli:feeds", "ingest", "Add, list, remove, import and export feeds."),
+    "ingest": Mounted("services.ingest.cli:ingest", "ingest", "Replay files of articles."),
+    "evaluate": Mounted("services.cluster.evaluate.cli:app", "cluster", "Measure clustering on labelled articles."),
+    "db": Mounted("services.publish.cli:db", "publish", "Migrate the database and say how it stands."),
+    "stories": Mounted("services.publish.cli:stories", "publish", "List and show stories."),
+    "views": Mounted("services.publish.cli:views", "publish", "Define the feeds that readers see."),
+    "contracts": Mounted("shared.contracts.export:app", "", "Export the schemas of messages, and check them."),
+}
+
+SERVICES: Final = {
+    "poll": ("services.ingest.poll.app", "ingest"),
+    "fetch": ("services.ingest.fetch.app", "ingest"),
+    "enrich": ("services.cluster.enrich.app", "cluster"),
+    "assign": ("services.cluster.assign.app", "cluster"),
+    "materialise": ("services.publish.materialise.app", "publish"),
+    "brief": ("services.publish.brief.app", "publish"),
+    "web": ("services.publish.web.app", "publish"),
+}
+"""Each module has `async def run(settings, stop)`, which returns after a clean end once `stop` is set."""
+
+
+class MissingExtra(SluglineError):
+    """A command's dependencies aren't installed. The message names the extra that brings them."""
+
+
+class Deferred(TyperCommand):
+    """Stands for a mounted command: listed by its line in the table, imported once it is the one to run."""
+
+    def __init__(self, name: str, mounted: Mounted) -> None:
+        """Keep where the command is."""
+        super().__init__(name, callback=None, help=mounted.does)
+        self._mounted = mounted
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Import the command and let it read its arguments."""
+        command = typer.main.get_command(_load(str(self.name), self._mounted))
+        command.name = self.name
+        return command.make_context(info_name, args, parent=parent, **extra)
+
+
+class LazyGroup(TyperGroup):
+    """A group with the mounted commands, so that `--help` is quick and needs no extra."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Give all names, those of the table too."""
+        return [*super().list_commands(ctx), *MOUNTED]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Give a command by name."""
+        mounted = MOUNTED.get(cmd_name)
+        return Deferred(cmd_name, mounted) if mounted else super().get_command(ctx, cmd_name)
+
+
+def _load(name: str, mounted: Mounted) -> typer.Typer:
+    module, attribute = mounted.where.split(":")
+    loaded: typer.Typer = getattr(_import(module, f"slugline {name}", mounted.extra), attribute)
+    return loaded
+
+
+def _import(module: str, command: str, extra: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if missing.split(".")[0] in {"services", "shared", "deploy"}:
+            raise
+        raise MissingExtra(f"`{command}` needs the package {missing}: `pip install 'slugline[{extra or 'local'}]'`") from error
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Turns many outlets' feeds into stories: one event, told once, with every outlet that covered it.",
+    epilog=EPILOG,
+)
+
+
+@app.callback(invoke_without_command=True)
+def slugline(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Say which version this is.", is_eager=True)] = False,
+) -> None:
+    """Turn many outlets' feeds into stories: one event, told once, with every outlet that covered it."""
+    if version:
+        from shared.health import running_version
+
+        typer.echo(f"slugline {running_version()}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command(name="run", epilog="Example: SLUGLINE_HEALTH_PORT=9101 slugline run assign")
+def run_service(
+    name: Annotated[str, typer.Argument(help=f"One of: {', '.join(SERVICES)}.", metavar="NAME")],
+) -> None:
+    """Run one service until SIGTERM or SIGINT, after which it ends cleanly.
+
+    It ends with an error where something unexpected happens, and is meant to be started again by what supervises it.
+    """
+    if name not in SERVICES:
+        raise InvalidSetting(f"no service is called {name!r}; there are {', '.join(SERVICES)}")
+    module, extra = SERVICES[name]
+    service: Callable[[Any, asyncio.Event], Coroutine[Any, Any, None]] = _import(module, f"slugline run {name}", extra).run
+    settings = get_type_hints(service)["settings"].load()
+
+    from shared.logs import configure, get_logger
+
+    configure(settings, service=name)
+    log = get_logger()
+    log.info("service_starting")
+    try:
+        _run_until_told(lambda stop: service(settings, stop))
+    except SluglineError as error:
+        log.error("service_ended", error=str(error), kind=type(error).__name__)  # noqa: TRY400  its message says all
+        raise typer.Exit(1) from None
+    except Exception:
+        log.exception("service_ended")
+        raise typer.Exit(1) from None
+    log.info("service_stopped")
+
+
+def _run_until_told(service: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+    import uvloop
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await service(stop)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+
+
+def main() -> None:
+    """Run the command line. An error of ours is one line on stderr and exit code 1."""
+    from deploy.local.state import point_at_running_instance
+
+    # A broker that does not answer is told in our words; services set this logger up anew.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    point_at_running_instance()
+    try:
+        app()
+    except SluglineError as error:
+        Console(stderr=True).print(f"slugline: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has left.
+        sys.stderr.close()
+        sys.exit(141)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""`slugline topics`: the table of topics, and how a broker's differ from it."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from shared import topics
+from shared.kafka import admin as kafka_admin
+from shared.kafka.admin import REPARTITIONING, Difference, TopicSettings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Create the topics, and say how a broker's differ.")
+Replication = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=10, help="Replicas of each topic. Else SLUGLINE_KAFKA_REPLICATION, else three, or one a broker where there are fewer."
+    ),
+]
+
+
+@app.command()
+def apply(replication: Replication = None) -> None:
+    """Create what is missing and set the settings that differ. Applied twice, it does nothing the second time.
+
+    Partitions are never changed; exit code 1 if a topic needs that. Example: slugline topics apply --replication 3
+    """
+    settings = TopicSettings.load()
+
+    async def work() -> kafka_admin.Applied:
+        async with kafka_admin.connected(settings.kafka_bootstrap_servers) as admin:
+            return await kafka_admin.apply(admin, replication=replication or settings.kafka_replication)
+
+    applied = asyncio.run(work())
+    console = Console()
+    for verb, names in (("created", applied.created), ("changed", applied.changed)):
+        for name in names:
+            console.print(f"{verb} {name}", highlight=False)
+    if not applied.created and not applied.changed:
+        console.print(f"{len(topics.ALL)} topics are as they should be" if not applied.left else "nothing that can be applied differs")
+    if applied.left:
+        _print_differences(console, list(applied.left))
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(replication: Replication = None) -> None:
+    """Say how the broker's topics differ from the table; exit code 1 if they do. Nothing is changed."""
+    settings = TopicSettings.load()
+
+    async def work() -> list[Difference]:
+        async with kafka_admin.connected(settings.kafka_bootstrap_servers) as admin:
+            return await kafka_admin.check(admin, replication=replication or settings.kafka_replication)
+
+    differences = asyncio.run(work())
+    console = Console()
+    if differences:
+        _print_differences(console, differences)
+        raise typer.Exit(1)
+    console.print(f"{len(topics.ALL)} topics are as they should be")
+
+
+@app.command(name="list")
+def list_topics() -> None:
+    """Show the table of topics as this version wants them. Nothing is asked of a broker."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("topic", "partitions", "cleanup", "key", "holds"):
+        table.add_column(column)
+    for topic in topics.ALL:
+        table.add_row(topic.name, str(topic.partitions), topic.config["cleanup.policy"], topic.key, topic.holds)
+    Console().print(table, highlight=False)
+
+
+def _print_differences(console: Console, differences: list[Difference]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in ("topic", "setting", "is", "should be", "mended by"):
+        table.add_column(column, overflow="fold")
+    for difference in differences:
+        remedy = "slugline topics apply" if difference.remedy == "apply" else "an operation"
+        table.add_row(difference.topic, difference.setting, difference.found, difference.wanted, remedy)
+    console.print(table, highlight=False)
+    if any(difference.remedy == "operation" for difference in differences):
+        console.print(f"{REPARTITIONING}.", style="yellow", highlight=False)
