@@ -14,21 +14,24 @@ else:
     Connection = asyncpg.Connection
     Pool = asyncpg.Pool
 
-ABSENT = (
+_AWAY = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
     asyncpg.ReadOnlySQLTransactionError,
 )
-"""What the driver raises while the database is away, shutting down, full, failing over, or asks for another try: wait and try again.
 
-Every one is transient by its SQLSTATE class (08, 40, 53, 57, 25006) or a failure of the connection itself.
-"""
+
+def is_away(error: BaseException) -> bool:
+    """Say whether an error means: the database is away, shutting down, full or failing over, so wait and try again.
+
+    Those are SQLSTATE classes 08, 40, 53 and 57 and 25006, and failures of the connection itself.
+    """
+    return isinstance(error, _AWAY) or (isinstance(error, asyncpg.InterfaceError) and "clos" in str(error))
+
 
 SIMILAR = 0.45
 """Trigram word similarity from which a search takes a headline's word for a misspelt one."""
@@ -54,11 +57,15 @@ def server_settings(settings: PublishSettings, application: str) -> dict[str, st
         "timezone": "UTC",
         "jit": "off",
         "pg_trgm.word_similarity_threshold": str(SIMILAR),
+        # A client that vanished without a word frees its locks within half a minute.
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "4",
     }
 
 
 async def connect(settings: PublishSettings, application: str) -> Connection:
-    """Open one connection. Raises what is in `ABSENT` while the database is away."""
+    """Open one connection. What it raises while the database is away is `is_away`."""
     connection = await asyncpg.connect(
         settings.database_url,
         command_timeout=settings.database_timeout_s,
@@ -70,7 +77,7 @@ async def connect(settings: PublishSettings, application: str) -> Connection:
 
 
 async def open_pool(settings: PublishSettings, application: str) -> Pool:
-    """Open a pool. It holds one connection from the start; raises what is in `ABSENT` while the database is away."""
+    """Open a pool. It holds one connection from the start; what it raises while the database is away is `is_away`."""
     return await asyncpg.create_pool(
         settings.database_url,
         min_size=1,

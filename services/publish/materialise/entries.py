@@ -1,0 +1,108 @@
+"""Which feeds each story stands in, derived from the rows in the transaction that changes them."""
+
+# The SQL is composed of constants of this module; all values are parameters.
+# ruff: noqa: S608
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from services.publish.connect import Connection
+
+ENTRIES_LOCK: Final = 0x5C06_0002
+"""Advisory lock: whoever writes rows holds it shared; who fills a new feed holds it alone, so that no story is missed."""
+PINNED: Final = 1_000_000.0
+"""Added to a pinned story's rank. Ranks grow by 730 a year."""
+FILL_STORIES: Final = 2_000
+"""Stories in one step of filling a new feed."""
+
+_TOUCHED: Final = f"""
+touched AS MATERIALIZED (
+    SELECT story_id, language, publisher_count, rank + CASE WHEN pinned THEN {PINNED} ELSE 0 END AS rank
+    FROM stories
+    WHERE story_id = ANY ($1::uuid[]) AND article_count > 0 AND status NOT IN ('merged', 'empty')
+),
+present AS MATERIALIZED (
+    SELECT m.story_id, m.article_id, m.publisher_id FROM touched JOIN story_members m USING (story_id) WHERE m.present
+)
+"""
+
+_VIEWS: Final = """
+    SELECT v.feed, t.story_id, t.rank
+    FROM feed_views v JOIN touched t ON t.publisher_count >= v.min_publishers
+        AND (v.languages = '{}' OR t.language = ANY (v.languages))
+        AND (v.publishers = '{}'
+            OR EXISTS (SELECT FROM present p WHERE p.story_id = t.story_id AND p.publisher_id = ANY (v.publishers)))
+        AND (v.countries = '{}' OR EXISTS (
+            SELECT FROM present p JOIN articles a USING (article_id) JOIN source_feeds f ON f.feed_id = ANY (a.appearances)
+            WHERE p.story_id = t.story_id AND f.country = ANY (v.countries)))
+        AND (
+            (v.words = '' AND v.section_names = '{}')
+            OR (v.words <> '' AND EXISTS (
+                SELECT FROM present p JOIN articles a USING (article_id)
+                WHERE p.story_id = t.story_id AND a.search @@ websearch_to_tsquery(search_config(a.language), v.words)))
+            OR (v.section_names <> '{}' AND EXISTS (
+                SELECT FROM present p JOIN articles a USING (article_id)
+                WHERE p.story_id = t.story_id AND lower(a.section) = ANY (v.section_names)))
+        )
+    WHERE $2::text IS NULL OR v.feed = $2
+"""
+
+_PUT: Final = """
+INSERT INTO feed_entries (feed, story_id, rank)
+SELECT feed, story_id, rank FROM wanted
+ON CONFLICT (feed, story_id) DO UPDATE SET rank = excluded.rank WHERE feed_entries.rank <> excluded.rank
+"""
+
+_REFRESH: Final = f"""
+WITH {_TOUCHED},
+wanted AS MATERIALIZED (
+    SELECT 'top' AS feed, story_id, rank FROM touched
+    UNION ALL
+    SELECT 'language/' || language, story_id, rank FROM touched
+    UNION ALL
+    SELECT DISTINCT 'publisher/' || p.publisher_id, story_id, t.rank FROM present p JOIN touched t USING (story_id)
+    UNION ALL
+    SELECT DISTINCT 'country/' || f.country, story_id, t.rank
+    FROM present p JOIN touched t USING (story_id) JOIN articles a USING (article_id) JOIN source_feeds f ON f.feed_id = ANY (a.appearances)
+    WHERE f.country IS NOT NULL
+    UNION ALL
+    {_VIEWS}
+),
+gone AS (
+    DELETE FROM feed_entries e
+    WHERE e.story_id = ANY ($1::uuid[]) AND NOT EXISTS (SELECT FROM wanted w WHERE w.feed = e.feed AND w.story_id = e.story_id)
+)
+{_PUT}
+"""
+
+_FILL: Final = f"""
+WITH {_TOUCHED},
+wanted AS MATERIALIZED (
+    {_VIEWS}
+)
+{_PUT}
+"""
+
+
+async def hold_entries(connection: Connection) -> None:
+    """Begin a transaction that writes rows: it and the filling of a new feed take turns."""
+    await connection.execute("SELECT pg_advisory_xact_lock_shared($1)", ENTRIES_LOCK)
+
+
+async def refresh_entries(connection: Connection, story_ids: Sequence[UUID]) -> None:
+    """Bring the feeds' entries of these stories up to the rows. Within `hold_entries`' transaction."""
+    await connection.execute(_REFRESH, story_ids, None)
+
+
+async def fill_view(connection: Connection, feed: str) -> None:
+    """Find all stories of one of `feed_views`' feeds anew. In a transaction of its own, in which the view may have been written."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", ENTRIES_LOCK)
+    await connection.execute("DELETE FROM feed_entries WHERE feed = $1", feed)
+    last = UUID(int=0)
+    while True:
+        rows = await connection.fetch("SELECT story_id FROM stories WHERE story_id > $1 ORDER BY story_id LIMIT $2", last, FILL_STORIES)
+        if not rows:
+            return
+        await connection.execute(_FILL, [row["story_id"] for row in rows], feed)
+        last = rows[-1]["story_id"]
