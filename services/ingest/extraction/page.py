@@ -1,0 +1,87 @@
+"""From a page's bytes to a tree, within limits of size, depth and number."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from lxml import etree, html
+
+from services.ingest.config import MIB
+from services.ingest.feeds.decode import decode
+from shared.errors import Refused
+
+_NOT_HTML = re.compile(rb"^(?:%PDF-|\x89PNG|GIF8|\xff\xd8\xff|PK\x03\x04|\x1f\x8b|RIFF|\x00\x00\x00.ftyp|OggS|ID3|MZ|\x7fELF)", re.DOTALL)
+_HTML_TYPES = ("text/html", "application/xhtml+xml", "text/plain", "application/xml", "text/xml", "application/octet-stream", "")
+_LONG_TAG = re.compile(r"<[a-zA-Z][^<>]{20000,}")
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+_MAX_ATTRIBUTES_OF_ONE = 1_000
+"""libxml2 compares each attribute of an element with all before it: 100,000 hold it for 40 seconds."""
+_XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,300}\?>")
+
+
+@dataclass(frozen=True, slots=True)
+class PageLimits:
+    """What a page may be at most."""
+
+    max_bytes: int = 4 * MIB
+    max_depth: int = 250
+    max_elements: int = 100_000
+    """Elements and attributes together."""
+
+
+def parse_page(body: bytes, *, content_type: str | None, limits: PageLimits) -> tuple[html.HtmlElement, str]:
+    """Give a page's tree and its decoded source. Raises `Refused`: too_large, empty, not_html, too_deep, too_many_elements."""
+    if len(body) > limits.max_bytes:
+        raise Refused("too_large", f"{len(body)} bytes; {limits.max_bytes} are allowed")
+    media_type = (content_type or "").split(";")[0].strip().lower()
+    if media_type not in _HTML_TYPES or _NOT_HTML.match(body):
+        raise Refused("not_html", f"the document is {media_type or 'binary'}, no HTML page")
+    source = _XML_DECLARATION.sub("", decode(body, content_type).text.replace("\0", ""), count=1)
+    if not source.strip():
+        raise Refused("empty", "the page is empty")
+    if "<" not in source:
+        raise Refused("not_html", "the document holds no markup")
+    for found in _LONG_TAG.finditer(source):
+        attributes = len(_QUOTED.sub("", found.group()).split())
+        if attributes > _MAX_ATTRIBUTES_OF_ONE:
+            raise Refused("too_many_elements", f"one element has {attributes} attributes; {_MAX_ATTRIBUTES_OF_ONE} are allowed")
+    parser = _new_parser()
+    try:
+        tree = html.fromstring(source.encode("utf-8", "ignore"), parser=parser)
+    except (etree.LxmlError, ValueError, AssertionError) as error:
+        raise Refused("not_html", f"no HTML can be read: {error}") from error
+    if any("depth" in error.message.lower() for error in parser.error_log.filter_from_fatals()):
+        raise Refused("too_deep", f"elements are nested deeper than {limits.max_depth}")
+    _measure(tree, limits)
+    return tree, source
+
+
+def _measure(tree: html.HtmlElement, limits: PageLimits) -> None:
+    number = int(float(str(_count()(tree))))
+    if number > limits.max_elements:
+        raise Refused("too_many_elements", f"{number} elements and attributes; {limits.max_elements} are allowed")
+    if _deeper_than(limits.max_depth)(tree):
+        raise Refused("too_deep", f"elements are nested deeper than {limits.max_depth}")
+
+
+@lru_cache(maxsize=1)
+def _count() -> etree.XPath:
+    return etree.XPath("count(//*) + count(//@*)")
+
+
+@lru_cache(maxsize=4)
+def _deeper_than(depth: int) -> etree.XPath:
+    return etree.XPath("boolean(/" + "/*" * (depth + 1) + ")", smart_strings=False)
+
+
+def _new_parser() -> html.HTMLParser:
+    # one a page: a parser keeps the errors of its last document
+    return html.HTMLParser(
+        encoding="utf-8",
+        recover=True,
+        no_network=True,
+        remove_comments=True,
+        remove_pis=True,
+        collect_ids=False,
+        huge_tree=False,
+    )
