@@ -1,0 +1,1 @@
+"""What poll and fetch decide: pure, without a broker."""
