@@ -1,0 +1,1 @@
+"""The contracts as readers and writers depend on them."""
