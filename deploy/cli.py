@@ -3,7 +3,6 @@
 import asyncio
 import importlib
 import logging
-import signal
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -47,13 +46,13 @@ class Mounted:
 MOUNTED: Final = {
     "local": Mounted("deploy.local.cli:app", "local", "Run everything on this machine: broker, database, services."),
     "topics": Mounted("deploy.topics:app", "", "Create the topics, and say how a broker's differ."),
-    "feeds": Mounted("services.ingest.cli:feeds", "ingest", "Add, list, remove, import and export feeds."),
-    "ingest": Mounted("services.ingest.cli:ingest", "ingest", "Replay files of articles."),
-    "evaluate": Mounted("services.cluster.evaluate.cli:app", "cluster", "Measure clustering on labelled articles."),
-    "db": Mounted("services.publish.cli:db", "publish", "Migrate the database and say how it stands."),
-    "stories": Mounted("services.publish.cli:stories", "publish", "List and show stories."),
-    "views": Mounted("services.publish.cli:views", "publish", "Define the feeds that readers see."),
-    "contracts": Mounted("shared.contracts.export:app", "", "Export the schemas of messages, and check them."),
+    "feeds": Mounted("services.ingest.cli:feeds_app", "ingest", "Add, list, remove, import and export feeds."),
+    "ingest": Mounted("services.ingest.cli:ingest_app", "ingest", "Replay files of articles."),
+    "evaluate": Mounted("services.cluster.evaluate.cli:evaluate_app", "cluster", "Measure clustering on labelled articles."),
+    "db": Mounted("services.publish.cli:db_app", "publish", "Migrate the database and say how it stands."),
+    "stories": Mounted("services.publish.cli:stories_app", "publish", "List and show stories."),
+    "views": Mounted("services.publish.cli:views_app", "publish", "Define the feeds that readers see."),
+    "contracts": Mounted("deploy.contracts:app", "", "Export the schemas of messages, and check them."),
 }
 
 SERVICES: Final = {
@@ -154,26 +153,12 @@ def run_service(
     service: Callable[[Any, asyncio.Event], Coroutine[Any, Any, None]] = _import(module, f"slugline run {name}", extra).run
     settings = get_type_hints(service)["settings"].load()
 
-    from shared.logs import configure, get_logger
+    from shared import service as process
 
-    configure(settings, service=name)
-    log = get_logger()
-    log.info("service_starting")
-    try:
-        _run_until_told(lambda stop: service(settings, stop))
-    except SluglineError as error:
-        log.error("service_ended", error=str(error), kind=type(error).__name__)  # noqa: TRY400  its message says all
-        raise typer.Exit(1) from None
-    except Exception:
-        log.exception("service_ended")
-        raise typer.Exit(1) from None
-    log.info("service_stopped")
+    process.main(name, settings, service)
 
 
-def _run_until_told(service: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
-    import uvloop
-
-    async def main() -> None:
+def main() -> None:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)

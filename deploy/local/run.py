@@ -14,7 +14,6 @@ from typing import Any, Final, TypeVar
 import aiohttp
 from rich.console import Console
 
-from deploy.local.failures import CannotStart
 from deploy.local.kafka import START_LIMIT_S, Broker, wait_for_broker
 from deploy.local.lock import hold
 from deploy.local.places import DataFolder
@@ -23,10 +22,11 @@ from deploy.local.postgres import Server, connect_when_ready
 from deploy.local.services import COMMON_ENVIRONMENT, DEMO_ENVIRONMENT, RECORDED_WEB, SERVICES, WEB, Service
 from deploy.local.show import LogReader, Screen
 from deploy.local.state import State
-from deploy.local.supervise import Child, Command, Supervisor, Watchdog, describe_end
+from deploy.local.supervise import Child, Command, Supervisor, Watchdog
 from shared.errors import InvalidSetting
 from shared.kafka import admin as kafka_admin
 from shared.kafka.admin import TopicSettings
+from shared.settings import Settings
 
 KAFKA_PORT: Final = 9092
 CONTROLLER_PORT: Final = 9093
@@ -35,7 +35,6 @@ WEB_PORT: Final = 8080
 RECORDED_WEB_PORT: Final = 8090
 STORES: Final = ("kafka", "postgres")
 STORES_STOP_LIMIT_S: Final = 20.0
-COMMAND_LIMIT_S: Final = 60.0
 PATIENCE_S: Final = 60.0
 """After this long without readiness it is told what each service waits for."""
 POLL_S: Final = 0.3
@@ -64,7 +63,7 @@ class Instance:
         feeds_url = await self._start_recorded_web() if self.demo else None
         url = self._start_services()
         if feeds_url:
-            await self._command("demo", "registering the recorded web's feeds", "feeds", "import", feeds_url)
+            await self._register_demo(feeds_url)
         await self._wait_until_ready()
         return url
 
@@ -139,8 +138,15 @@ class Instance:
             )
             await self.supervisor.stop(RECORDED_WEB)
             return None
-        self.screen.well("Demo", f"recorded web at http://{LOOPBACK}:{port}")
         return url
+
+    async def _register_demo(self, feeds_url: str) -> None:
+        # Imported here: it brings lxml, which an instance without the demo does not need.
+        from deploy.local.demo import register_feeds  # noqa: PLC0415
+
+        self.screen.part("Demo", "registering the recorded web's feeds")
+        await register_feeds(feeds_url, Settings.load(kafka_bootstrap_servers=self.bootstrap_servers))
+        self.screen.well("Demo", f"recorded web at {feeds_url}")
 
     async def _answers(self, url: str, child: Child) -> bool:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
@@ -176,21 +182,6 @@ class Instance:
         return Command(
             name, arguments, log, environment={**COMMON_ENVIRONMENT, **environment, **os.environ, **pointed, **_fixed(environment)}
         )
-
-    async def _command(self, name: str, doing: str, *arguments: str) -> None:
-        """Run a short command of ours to its end. Raises `CannotStart` with its last lines if it fails."""
-        self.screen.part(name.capitalize(), doing)
-        child = Child(self._child(name, [sys.executable, "-m", "deploy.cli", *arguments], {}), self.watchdog)
-        try:
-            async with asyncio.timeout(COMMAND_LIMIT_S):
-                while (code := child.returncode()) is None:
-                    await asyncio.sleep(POLL_S)
-        except TimeoutError:
-            raise CannotStart(f"`slugline {' '.join(arguments)}` did not end within {COMMAND_LIMIT_S:g} s:\n{child.last_words()}") from None
-        finally:
-            child.kill()
-        if code:
-            raise CannotStart(f"`slugline {' '.join(arguments)}` failed ({describe_end(code)}):\n{child.last_words()}")
 
     async def _wait_until_ready(self) -> None:
         waiting = dict.fromkeys(self.health_ports, "starts")

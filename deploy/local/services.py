@@ -45,4 +45,6 @@ COMMON_ENVIRONMENT: Final[Mapping[str, str]] = {
 DEMO_ENVIRONMENT: Final[Mapping[str, str]] = {
     # The recorded web's outlets have names below .localhost, which no outlet on the internet can have.
     "SLUGLINE_FETCH_ALLOW": "*.localhost,127.0.0.1",
+    # A feed's first interval, until its habit is known; no feed is asked sooner than it allows.
+    "SLUGLINE_POLL_INTERVAL_FIRST_S": "5",
 }

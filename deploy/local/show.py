@@ -59,7 +59,7 @@ class Screen:
 
     def say(self, name: str, what: str, style: str = "yellow") -> None:
         """Write a line that stays."""
-        self._console.print(Text.assemble((f"{name:<12} ", "bold"), (what, style)), highlight=False)
+        self._console.print(Text.assemble((f"{name:<12} ", "bold"), (what, style)), highlight=False, soft_wrap=True)
 
 
 class LogReader:

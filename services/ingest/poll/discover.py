@@ -166,7 +166,9 @@ def _failed(state: FeedState, outcome: PollOutcome, bounds: Bounds) -> FeedState
 def _succeeded(state: FeedState, outcome: PollOutcome, bounds: Bounds, *, found: int, gap: bool) -> FeedState:
     parsed = outcome.parsed
     hints = [hint for hint in (outcome.max_age_s, outcome.retry_after_s, parsed.interval_hint_s if parsed else None) if hint]
-    own = bounds if state.feed.min_interval_s is None else Bounds(max(bounds.shortest_s, state.feed.min_interval_s), bounds.longest_s)
+    own = (
+        bounds if state.feed.min_interval_s is None else Bounds(state.feed.min_interval_s, max(bounds.longest_s, state.feed.min_interval_s))
+    )
     interval_s = next_interval(state.interval_s, own, found=found, gap=gap, hint_s=max(hints, default=None))
     since_s = (outcome.at - state.last_success_at).total_seconds() if state.last_success_at else None
     rate = state.items_a_day
