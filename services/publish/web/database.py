@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from services.publish.config import PublishSettings
-from services.publish.connect import ABSENT, Connection, Pool, connect, open_pool
+from services.publish.connect import Connection, Pool, connect, is_away, open_pool
 from services.publish.read import Database as Readable
 from services.publish.schema import SchemaState, state
 from shared.errors import Unreachable
@@ -25,7 +25,7 @@ class Connections:
         self._opening = asyncio.Lock()
 
     async def pool(self) -> Pool:
-        """Give the pool. Raises what is in `connect.ABSENT` while the database is away."""
+        """Give the pool. What it raises while the database is away is `connect.is_away`."""
         if self._pool is None:
             async with self._opening:
                 if self._pool is None:
@@ -43,7 +43,9 @@ class Connections:
             pool = await self.pool()
             async with pool.acquire(timeout=ACQUIRE_S) as connection:
                 yield connection
-        except ABSENT as error:
+        except Exception as error:
+            if not is_away(error):
+                raise
             raise Unreachable(f"the database does not answer: {type(error).__name__}") from error
 
     async def waits_for(self) -> str | None:
@@ -52,7 +54,9 @@ class Connections:
             pool = await self.pool()
             async with pool.acquire(timeout=ACQUIRE_S) as connection:
                 found = await state(_plain(connection), self._settings.database_schema)
-        except ABSENT as error:
+        except Exception as error:
+            if not is_away(error):
+                raise
             return f"the database does not answer ({type(error).__name__})"
         if found in (SchemaState.CURRENT, SchemaState.AHEAD):
             return None

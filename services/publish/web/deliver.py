@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.publish.web.limits import RateLimit, client_key
 from services.publish.web.problems import MEDIA_TYPE as PROBLEM
 from services.publish.web.problems import body_of
+from shared.logs import get_logger
 
 CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -37,6 +38,14 @@ SMALLEST_COMPRESSED: Final = 600
 GZIP_LEVEL: Final = 5
 LONGEST_QUERY_KEPT: Final = 400
 NOT_LIMITED: Final = frozenset({"/live", "/ready", "/metrics"})
+
+EXPOSED: Final = b"ETag, Retry-After"
+PREFLIGHT: Final = (
+    (b"access-control-allow-methods", b"GET, HEAD"),
+    (b"access-control-allow-headers", b"If-None-Match, Last-Event-ID, Cache-Control"),
+    (b"access-control-max-age", b"86400"),
+)
+_PROBLEM_HEADERS: Final = ((b"content-type", PROBLEM.encode()), (b"cache-control", b"no-store"))
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -95,6 +104,7 @@ class Deliver:
         *,
         generation: Callable[[], int | None],
         limit: RateLimit,
+        origins: tuple[str, ...],
         keep_bytes: int,
         keep_s: float,
         observe: Callable[[str, int, float], None],
@@ -104,10 +114,12 @@ class Deliver:
         self._app = app
         self._generation = generation
         self._limit = limit
+        self._origins = frozenset(origin.encode() for origin in origins)
         self._keep_bytes = keep_bytes
         self._keep_s = keep_s
         self._observe = observe
         self._clock = clock
+        self._log = get_logger()
         self._kept: OrderedDict[tuple[str, bytes, bytes], Answer] = OrderedDict()
         self._kept_bytes = 0
         self._making: dict[tuple[str, bytes, bytes], asyncio.Event] = {}
@@ -126,15 +138,23 @@ class Deliver:
                 await self._refuse(scope, send, wait_s)
                 self._observe("limited", 429, self._clock() - began_s)
                 return
-        if scope["method"] not in ("GET", "HEAD"):
-            await self._app(scope, receive, self._with_headers(send))
-            self._observe(_route(scope), 0, self._clock() - began_s)
-            return
         request: Headers = scope["headers"]
+        if scope["method"] == "OPTIONS" and header(request, b"access-control-request-method") and _is_shared(path):
+            headers = [*self._cross_origin(path, request), *PREFLIGHT, *SECURITY]
+            await send({"type": "http.response.start", "status": 204, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        if scope["method"] not in ("GET", "HEAD"):
+            answer = await self._ask(scope, receive, send)
+            if answer is not None:
+                answer.etag = b""
+                await self._give(answer, scope, send)
+                self._observe(_route(scope), answer.status, self._clock() - began_s)
+            return
         key = (path, scope["query_string"], header(request, b"host"))
         answer = await self._answer(key, scope, receive, send)
         if answer is not None:
-            await self._give(answer, scope["method"], request, send)
+            await self._give(answer, scope, send)
             self._observe(_route(scope), answer.status, self._clock() - began_s)
 
     async def _answer(self, key: tuple[str, bytes, bytes], scope: Scope, receive: Receive, send: Send) -> Answer | None:
@@ -199,7 +219,8 @@ class Deliver:
                 start = message
                 if header(message["headers"], b"content-type").startswith(b"text/event-stream"):
                     streaming = True
-                    await send({**message, "headers": [*message["headers"], *SECURITY]})
+                    cross = self._cross_origin(scope["path"], scope["headers"])
+                    await send({**message, "headers": [*message["headers"], *SECURITY, *cross]})
                 return
             if streaming:
                 await send(message)
@@ -209,11 +230,17 @@ class Deliver:
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
             await self._app(inner, receive, capture)
-        finally:
-            if "route" in inner:
-                scope["route"] = inner["route"]
-        if streaming or start is None:
+        except Exception:  # noqa: BLE001 - logged whole, and answered as the 500 that it is
+            self._log.exception("request_failed", path=scope["path"])
+            if streaming:
+                return None
+            start, parts = None, []
+        if "route" in inner:
+            scope["route"] = inner["route"]
+        if streaming:
             return None
+        if start is None:
+            return Answer(500, [*_PROBLEM_HEADERS], body_of(500, "Something failed here; it is in the logs."), None, self._clock())
         body = b"".join(parts)
         answer = Answer(start["status"], list(start["headers"]), body, generation, self._clock())
         if answer.status == 200 and not header(answer.headers, b"etag"):
@@ -222,9 +249,11 @@ class Deliver:
             answer.etag = header(answer.headers, b"etag")
         return answer
 
-    async def _give(self, answer: Answer, method: str, request: Headers, send: Send) -> None:
+    async def _give(self, answer: Answer, scope: Scope, send: Send) -> None:
+        request: Headers = scope["headers"]
         headers = [pair for pair in answer.headers if pair[0] not in (b"content-length", b"etag")]
         headers.extend(SECURITY)
+        headers.extend(self._cross_origin(scope["path"], request))
         if answer.etag:
             headers.append((b"etag", answer.etag))
         if not header(headers, b"cache-control"):
@@ -241,28 +270,34 @@ class Deliver:
                 headers.append((b"content-encoding", b"gzip"))
             headers.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
     async def _refuse(self, scope: Scope, send: Send, wait_s: float) -> None:
         seconds = max(1, round(wait_s))
         body = body_of(429, f"Too many requests from this address. Try again in {seconds} s.")
         headers = [
-            (b"content-type", PROBLEM.encode()),
+            *_PROBLEM_HEADERS,
             (b"retry-after", str(seconds).encode()),
-            (b"cache-control", b"no-store"),
             (b"content-length", str(len(body)).encode()),
             *SECURITY,
+            *self._cross_origin(scope["path"], scope["headers"]),
         ]
         await send({"type": "http.response.start", "status": 429, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
-    def _with_headers(self, send: Send) -> Send:
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], *SECURITY]}
-            await send(message)
+    def _cross_origin(self, path: str, request: Headers) -> Headers:
+        """Let pages of other origins read what is made for programs."""
+        if not self._origins or not _is_shared(path):
+            return []
+        if b"*" in self._origins:
+            return [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", EXPOSED)]
+        origin = header(request, b"origin")
+        allowed = [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", EXPOSED)]
+        return [(b"vary", b"Origin"), *(allowed if origin in self._origins else [])]
 
-        return sending
+
+def _is_shared(path: str) -> bool:
+    return path.startswith("/api/") or path.endswith((".rss", ".atom", ".json"))
 
 
 def _compressible(answer: Answer) -> bool:

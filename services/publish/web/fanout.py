@@ -17,7 +17,7 @@ from uuid import UUID
 from pydantic_core import to_json
 
 from services.publish import signals
-from services.publish.connect import ABSENT, Connection, Pool
+from services.publish.connect import Connection, Pool, is_away
 from services.publish.web.position import Position, is_ahead, is_behind, write_position
 from services.publish.web.updates import Update, feeds_of, span, updates_between, updates_of_story
 from shared.logs import get_logger
@@ -171,7 +171,9 @@ class Fanout:
             while not stop.is_set():
                 try:
                     await self._follow(stop)
-                except ABSENT as error:
+                except Exception as error:
+                    if not is_away(error):
+                        raise
                     if self._connected:
                         self._log.warning("stream_database_away", error=type(error).__name__)
                 self._connected = False
@@ -202,7 +204,7 @@ class Fanout:
                     await asyncio.wait_for(self._signal.wait(), self._poll_s)
         finally:
             self._connected = False
-            with suppress(*ABSENT):
+            with suppress(Exception):  # a broken one can't be closed politely
                 await connection.close(timeout=2)
 
     def _on_signal(self, _connection: Any, _pid: int, _channel: str, payload: Any) -> None:
@@ -336,7 +338,9 @@ class Fanout:
             try:
                 async for piece in self._read_up(listener):
                     yield piece
-            except ABSENT:
+            except Exception as error:
+                if not is_away(error):
+                    raise
                 listener.lost = True
                 yield b":\n\n"
                 await asyncio.sleep(RETRY_S)

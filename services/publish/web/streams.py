@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
-from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -20,27 +19,18 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(
-        self,
-        pieces: AsyncIterator[bytes],
-        *,
-        stall_s: float,
-        opened: Callable[[], None],
-        closed: Callable[[], None],
-        cors: list[tuple[bytes, bytes]] | None = None,
-    ) -> None:
-        """Send `pieces`; `opened` is called before the first and `closed` after the last, whatever happens."""
+    def __init__(self, pieces: AsyncIterator[bytes], *, retry_ms: int, stall_s: float, closed: Callable[[], None]) -> None:
+        """Send `pieces`, after telling browsers how long to wait before they come back; `closed` is called at the end."""
         self.status_code = 200
-        self.background: BackgroundTask | None = None
-        self.raw_headers = [*HEADERS, *(cors or [])]
+        self.background = None
+        self.raw_headers = list(HEADERS)
         self._pieces = pieces
+        self._first = b"retry: %d\n" % retry_ms
         self._stall_s = stall_s
-        self._opened = opened
         self._closed = closed
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
-        self._opened()
         sending = asyncio.ensure_future(self._send(send))
         leaving = asyncio.ensure_future(_left(receive))
         try:
@@ -54,7 +44,9 @@ class EventStream(Response):
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        async for piece in self._pieces:
+        first = self._first
+        async for whole in self._pieces:
+            piece, first = first + whole, b""
             try:
                 async with asyncio.timeout(self._stall_s):
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
