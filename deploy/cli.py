@@ -159,16 +159,6 @@ def run_service(
 
 
 def main() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await service(stop)
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main())
-
-
-def main() -> None:
     """Run the command line. An error of ours is one line on stderr and exit code 1."""
     from deploy.local.state import point_at_running_instance
 
