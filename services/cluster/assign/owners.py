@@ -12,7 +12,7 @@ SHIPPED = Path(__file__).parent.parent / "owners.toml"
 
 @cache
 def read_owners(path: Path) -> Mapping[str, str]:
-    """Read an owner table, `owner = ["domain", …]`, as registrable domain to owner. Raises `InvalidSetting` that names the file and the fault."""
+    """Read an owner table, `owner = ["domain", …]`, as domain to owner. Raises `InvalidSetting` that names the file and the fault."""
     try:
         table = tomllib.loads(path.read_text("utf-8"))["owners"]
         return {domain.lower(): owner for owner, domains in table.items() for domain in domains}
