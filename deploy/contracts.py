@@ -1,38 +1,40 @@
-"""`slugline contracts`: the messages' JSON Schemas and the AsyncAPI document, written and checked."""
-
-from pathlib import Path
-from typing import Annotated
+"""`slugline contracts`: the schemas of messages as files, and whether they are current and compatible."""
 
 import typer
 from rich.console import Console
 
-from shared.contracts import export as contracts
+from shared.contracts import export as contracts_export
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Write the messages' JSON Schemas and AsyncAPI document, and check them."
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Export the schemas of messages, and check them.")
+console = Console()
 
 
 @app.command()
-def export(
-    folder: Annotated[Path, typer.Argument(help="Where to write; the project's own folder if left out.")] = contracts.SCHEMAS,
-) -> None:
-    """Write the files that the models say, and name those that changed.
-
-    Example: slugline contracts export /tmp/schemas
-    """
-    for path in contracts.write(folder):
-        typer.echo(f"wrote {path}")
+def export() -> None:
+    """Write the JSON Schemas and the AsyncAPI document as the models say now."""
+    changed = contracts_export.write()
+    for path in changed:
+        console.print(f"wrote {path.name}", highlight=False)
+    if not changed:
+        console.print("all schemas are current")
 
 
 @app.command()
 def check() -> None:
-    """Check that the committed files are current, and compatible with the last release's. Exit code 1 if they aren't."""
-    faults = [f"{name} is not what the models say: run `slugline contracts export` and commit it" for name in contracts.stale()]
-    faults += contracts.breaks()
-    console = Console(stderr=True)
-    for fault in faults:
-        console.print(fault, style="red", markup=False, highlight=False, soft_wrap=True)
-    if faults:
+    """Say which files are stale and which changes break readers or writers; exit code 1 if any do."""
+    stale = contracts_export.stale()
+    for name in stale:
+        console.print(f"stale: {name}. Run: slugline contracts export", highlight=False)
+    breaks = contracts_export.breaks()
+    for fault in breaks:
+        console.print(f"incompatible: {fault}", soft_wrap=True, highlight=False)
+    if stale or breaks:
         raise typer.Exit(1)
-    typer.echo(f"{len(contracts.contracts())} contracts are current and compatible with the last release")
+    console.print("the schemas are current, and compatible with the last release")
+
+
+@app.command()
+def release() -> None:
+    """Take the schemas as those of a release, with which every later change must be compatible."""
+    for path in contracts_export.release():
+        console.print(f"released {path.name}", highlight=False)

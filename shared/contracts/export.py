@@ -104,6 +104,17 @@ def write(folder: Path = SCHEMAS) -> list[Path]:
     return changed
 
 
+def release() -> list[Path]:
+    """Copy the messages' schemas to the snapshot of the release; gives its files."""
+    RELEASED.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, contract in contracts().items():
+        path = RELEASED / f"{name}.schema.json"
+        path.write_text(_json(_schema(contract)))
+        paths.append(path)
+    return paths
+
+
 def stale(folder: Path = SCHEMAS) -> list[str]:
     """Name the committed files that are not what the models say."""
     return [name for name, text in render().items() if not (folder / name).exists() or (folder / name).read_text() != text]
