@@ -4,6 +4,7 @@ import logging
 import sys
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 from shared.settings import Settings
 
@@ -17,8 +18,9 @@ def configure(settings: Settings, *, service: str) -> None:
         structlog.processors.StackInfoRenderer(),
     ]
     json = settings.log_format == "json"
+    # Without the frames' local variables: those hold passwords and articles.
     renderers: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)), structlog.processors.JSONRenderer()]
         if json
         else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )
