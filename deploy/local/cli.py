@@ -98,7 +98,7 @@ def _print_status(console: Console, folder: DataFolder, current: Holder, state: 
 
     table = Table(box=None, pad_edge=False)
     for column in ("part", "state", "at"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     table.add_row("page", "", state.url)
     table.add_row("kafka", "", state.bootstrap_servers)
     table.add_row("postgres", "", state.database_url)

@@ -37,6 +37,8 @@ STORES: Final = ("kafka", "postgres")
 STORES_STOP_LIMIT_S: Final = 20.0
 PATIENCE_S: Final = 60.0
 """After this long without readiness it is told what each service waits for."""
+SECOND_THOUGHT_S: Final = 1.0
+"""A signal often comes twice at once: from the terminal or `kill` to the group, and again from make."""
 POLL_S: Final = 0.3
 Result = TypeVar("Result")
 
@@ -222,7 +224,7 @@ async def readiness(session: aiohttp.ClientSession, port: int) -> str | None:
 
 
 async def run(folder: DataFolder, console: Console, *, demo: bool = True, web_port: int = WEB_PORT, ready: Callable[[str], None]) -> None:
-    """Run everything until SIGINT, SIGTERM or SIGHUP, then stop everything; a second signal kills what is left at once.
+    """Run everything until SIGINT, SIGTERM or SIGHUP, then stop everything; a second Ctrl-C kills what is left at once.
 
     `ready` is called once with the page's address when all is up. Raises `CannotStart`, `AlreadyRunning`.
     """
@@ -235,13 +237,18 @@ async def run(folder: DataFolder, console: Console, *, demo: bool = True, web_po
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def told_to_stop() -> None:
-        if stop.is_set():
+    asked_at = 0.0
+
+    def told_to_stop(number: int) -> None:
+        nonlocal asked_at
+        if not stop.is_set():
+            asked_at = loop.time()
+            stop.set()
+        elif number == signal.SIGINT and loop.time() - asked_at > SECOND_THOUGHT_S:
             supervisor.kill_all()
-        stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, told_to_stop)
+        loop.add_signal_handler(number, told_to_stop, number)
     reading = asyncio.create_task(_read_logs(logs))
     try:
         with screen.starting():
