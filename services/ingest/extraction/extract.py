@@ -57,14 +57,12 @@ def extract(
     domain = registrable_domain(host)
     site_names = tuple(dict.fromkeys(name for raw in page.site_names if (name := one_line(raw, 200))))
     title = best_title(page.titles, _heading(tree), page.document_title, (*site_names, domain), domain.split(".")[0])
-    visible_lines = _visible_lines(tree)
-    visible = " ".join(visible_lines)
     has_password_field = any((element.get("type") or "").lower() == "password" for element in tree.iter("input"))
     text = _main_text(tree, page, title)
     verdict = judge(
         text=text,
         title=title or page.document_title,
-        visible=visible,
+        visible=lambda: " ".join(_visible_lines(tree)),
         source=source,
         page=page,
         host=host,
@@ -86,7 +84,7 @@ def extract(
         authors=_authors(page, site_names),
         image=next((image for raw in page.images if (image := absolute_url(raw, base))), None),
         section=next((section for raw in page.sections if (section := one_line(from_html(raw), 200))), None),
-        published_at=_published(page, visible_lines, url, now, future_tolerance_s),
+        published_at=_published(page, tree, url, now, future_tolerance_s),
         updated_at=_time(page.updated, now, future_tolerance_s),
         language=detect_language(f"{title}\n{text or summary}", hint),
         publisher_name=site_names[0] if site_names else None,
@@ -145,7 +143,7 @@ def _split_names(names: str) -> list[str]:
     return parts if len(parts) > 1 and all(2 <= len(part.split()) <= 5 for part in parts) else [names]
 
 
-def _published(page: PageData, visible_lines: list[str], url: str, now: datetime, tolerance_s: float) -> datetime | None:
+def _published(page: PageData, tree: html.HtmlElement, url: str, now: datetime, tolerance_s: float) -> datetime | None:
     stated = [raw.strip() for raw in page.published if raw and len(raw) < 100]
     for raw in stated:
         read = parse_date(raw, now=now, tolerance_s=tolerance_s)
@@ -159,7 +157,7 @@ def _published(page: PageData, visible_lines: list[str], url: str, now: datetime
             if zoned is not None and abs((zoned - read).total_seconds()) <= 86_400.0:
                 return zoned
         return read
-    for line in visible_lines[:_DATE_LINES]:
+    for line in _visible_lines(tree)[:_DATE_LINES]:
         if len(line) > 200 or not any(character.isdigit() for character in line):
             continue
         found = _DATED_LINE.search(line)

@@ -242,7 +242,7 @@ def _first(meta: dict[str, list[str]], *keys: str) -> list[str]:
 
 def _read_microdata(tree: html.HtmlElement, page: PageData) -> None:
     authors: list[str] = []
-    for element in tree.iter("time", "span", "div", "p", "a", "h1", "h2", "address", "abbr"):
+    for element in _elements(_STATING(tree)):
         properties = (element.get("itemprop") or "").lower().split()
         value = element.get("datetime") or element.get("content") or element.get("title") or ""
         if "datepublished" in properties or "datecreated" in properties:
@@ -259,12 +259,10 @@ def _read_microdata(tree: html.HtmlElement, page: PageData) -> None:
         elif "author" in (element.get("rel") or "").lower().split():
             authors.append(_text(element))
     page.authors.append([author for author in authors if len(author) < 200])
-    bylines: list[str] = []
-    for element in _bylines(tree):
-        text = _text(element)
-        if 3 <= len(text) <= 120 and not any(character.isdigit() for character in text):
-            bylines.append(text)
-    page.authors.append(bylines[:1])
+    if not any(page.authors):
+        lines = (_text(element) for element in _elements(_BYLINE_CLASS(tree)))
+        byline = next((line for line in lines if 3 <= len(line) <= 120 and not any(map(str.isdigit, line))), None)
+        page.authors.append([byline] if byline else [])
     for element in tree.iter("time"):
         stamp = element.get("datetime")
         if stamp:
@@ -280,9 +278,16 @@ _BYLINE_CLASS = etree.XPath(
 )
 
 
-def _bylines(tree: html.HtmlElement) -> "list[etree._Element]":
-    found = _BYLINE_CLASS(tree)
-    return [element for element in found if isinstance(element, etree._Element)] if isinstance(found, list) else []  # noqa: SLF001 — lxml's only name for it
+_STATING = etree.XPath(
+    "//*[@itemprop or @rel]"
+    "[self::time or self::span or self::div or self::p or self::a or self::h1 or self::h2 or self::address or self::abbr]"
+)
+
+
+def _elements(found: object) -> "list[etree._Element]":
+    if not isinstance(found, list):
+        return []
+    return [element for element in found if isinstance(element, etree._Element)]  # noqa: SLF001 — lxml's only name for it
 
 
 def _read_links(tree: html.HtmlElement, page: PageData) -> None:
