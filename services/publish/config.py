@@ -35,7 +35,9 @@ class BriefSettings(PublishSettings):
 
     brief_processes: int = Field(default=1, ge=1, le=64, description="processes that compose; each takes one story at a time")
     brief_timeout_s: float = Field(default=20, gt=0, description="a story that takes longer becomes a dead letter; its process is ended")
-    brief_batch_stories: int = Field(default=16, ge=1, le=500, description="stories taken from the queue at once")
+    brief_batch_stories: int = Field(
+        default=4, ge=1, le=500, description="stories taken from the queue at once: more is faster, and later for those that come meanwhile"
+    )
     brief_text_wait_s: float = Field(default=5, ge=0, description="how long a brief waits for texts that the topic has still to bring")
     brief_sweep_interval_s: float = Field(default=30, gt=0, description="how often stories without a current brief are looked for")
     status_interval_s: float = Field(default=5, gt=0, description="how often worker_status tells what a worker waits for")

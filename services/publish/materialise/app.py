@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import asyncpg
 from aiokafka import TopicPartition
@@ -14,20 +13,17 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from services.publish import schema
 from services.publish.config import MaterialiseSettings
 from services.publish.connect import Connection, connect, is_away
-from services.publish.materialise.decode import Change, decode
-from services.publish.materialise.entries import hold_entries
-from services.publish.materialise.gather import gather
+from services.publish.materialise.commit import commit_batch
+from services.publish.materialise.decode import Handled, handle
 from services.publish.materialise.offsets import OffsetsMoved, advance_offsets, begin_offsets, note_ends, stored_offsets
 from services.publish.materialise.positions import Reached, where_to_start
 from services.publish.materialise.source import Source
-from services.publish.materialise.tables import BY_TOPIC, appended_at
-from services.publish.materialise.write import Written, write_rows
-from services.publish.signals import notify
+from services.publish.materialise.tables import BY_TOPIC
+from services.publish.materialise.write import Written
 from services.publish.status import say_status
 from shared import health, metrics
 from shared.errors import InvalidMessage
 from shared.kafka.dead_letters import dead_letter, reason_of
-from shared.kafka.decision import SourceRecord
 from shared.logs import get_logger
 
 log = get_logger()
@@ -40,24 +36,6 @@ UNSTORABLE: Final = (asyncpg.DataError, asyncpg.ProgramLimitExceededError, async
 """What Postgres says of a row that it can't hold. The message met our contract, so it is found by halving the batch."""
 
 ROWS = metrics.counter("slugline_rows_total", "Rows written", "table")
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Handled:
-    """A record, and what it comes to: a change, or the error that makes it a dead letter."""
-
-    record: SourceRecord
-    outcome: Change | InvalidMessage
-
-
-def handle(record: SourceRecord) -> Handled:
-    """Decode a record; what is wrong with it becomes its outcome."""
-    try:
-        return Handled(record, decode(record))
-    except InvalidMessage as error:
-        return Handled(record, error)
 
 
 class Materialiser:
@@ -185,12 +163,6 @@ class Materialiser:
         try:
             written = await self._transact(connection, batch)
         except UNSTORABLE as error:
-            if (
-                isinstance(error, asyncpg.IntegrityConstraintViolationError)
-                and len(batch) == 1
-                and not isinstance(batch[0].outcome, Change)
-            ):
-                raise
             await self._isolate(connection, batch, error)
             return
         self._count(batch, written)
@@ -212,17 +184,8 @@ class Materialiser:
         refused = [(handled.record, handled.outcome) for handled in batch if isinstance(handled.outcome, InvalidMessage)]
         if refused:
             await self.source.produce([dead_letter(STAGE, record, error) for record, error in refused])
-        reached = {
-            TopicPartition(handled.record.topic, handled.record.partition): Reached(handled.record.offset + 1, appended_at(handled.record))
-            for handled in batch
-        }
-        changes = gather(handled.outcome for handled in batch if isinstance(handled.outcome, Change))
-        async with connection.transaction():
-            await hold_entries(connection)
-            await advance_offsets(connection, self._offsets, reached, self.source.ends)
-            written = await write_rows(connection, changes)
-            await notify(connection, written.shown)
-        self._offsets.update({tp: point.next_offset for tp, point in reached.items()})
+        reached, written = await commit_batch(connection, self._offsets, batch, self.source.ends)
+        self._offsets.update(reached)
         for record, error in refused:
             log.warning("record_refused", topic=record.topic, partition=record.partition, offset=record.offset, error=str(error)[:500])
             metrics.DEAD_LETTERS.labels(STAGE, reason_of(error)).inc()

@@ -22,6 +22,22 @@ class Change:
     row: Row | None
 
 
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """A record, and what it comes to: a change, or the error that makes it a dead letter."""
+
+    record: SourceRecord
+    outcome: Change | InvalidMessage
+
+
+def handle(record: SourceRecord) -> Handled:
+    """Decode a record; what is wrong with it becomes its outcome."""
+    try:
+        return Handled(record, decode(record))
+    except InvalidMessage as error:
+        return Handled(record, error)
+
+
 def decode(record: SourceRecord) -> Change:
     """Read a record of one of the topics. Raises `InvalidMessage` that says what is wrong, without the record's text."""
     table = BY_TOPIC[record.topic]

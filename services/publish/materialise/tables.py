@@ -7,6 +7,8 @@ from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
+from pydantic_core import to_json
+
 from services.publish.feeds.rank import rank
 from shared.contracts import Article, Brief, Feed, Member, Message, Story, StoryUpdated
 from shared.kafka.decision import SourceRecord
@@ -37,11 +39,11 @@ class Column:
 
     @property
     def parameter(self) -> str:
-        """The type of one value as a parameter: an array is handed over in its text form, since arrays of arrays can't be ragged."""
-        return "text" if self.type.endswith("[]") else self.type
+        """The type of one value as a parameter: lists are handed over as text, since an array of lists is taken for a matrix."""
+        return "text" if self.type.endswith("[]") or self.type == "jsonb" else self.type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """A table that one topic fills."""
 
@@ -68,11 +70,17 @@ class Table:
         return tuple(row[self.position(name)] for name in self.key)
 
     def replaces(self, old: Row, new: Row) -> bool:
-        """Say whether `new`, which came later, takes the place of `old`."""
-        if self.version is None:
-            return self.keeps is Keeps.LAST
-        place = self.position(self.version)
-        return bool(new[place] > old[place] or (self.keeps is Keeps.NOT_LOWER and new[place] == old[place]))
+        """Say whether `new`, which came later, takes the place of `old`; the statement that writes rows decides alike."""
+        if self.keeps is Keeps.FIRST:
+            return False
+        if self.version is not None:
+            place = self.position(self.version)
+            if new[place] != old[place]:
+                return bool(new[place] > old[place])
+        return self.keeps is not Keeps.HIGHER and self._told(new) != self._told(old)
+
+    def _told(self, row: Row) -> Row:
+        return tuple(value for column, value in zip(self.columns, row, strict=True) if column.told)
 
 
 LATEST_MS: Final = 4_102_444_800_000
@@ -144,7 +152,7 @@ def _story(story: Story, record: SourceRecord) -> Row:
         story.last_published_at,
         story.redirect_to,
         story.pinned,
-        [link.model_dump(mode="json") for link in story.links],
+        to_json(story.links).decode(),
         rank(story.publisher_count, story.first_published_at, story.last_published_at),
         record.partition,
         record.offset,
@@ -187,8 +195,8 @@ def _update(update: StoryUpdated, record: SourceRecord) -> Row:
         update.first_published_at,
         update.last_published_at,
         update.redirect_to,
-        None if update.evidence is None else update.evidence.model_dump(mode="json"),
-        update.actor.model_dump(mode="json"),
+        None if update.evidence is None else update.evidence.model_dump_json(),
+        update.actor.model_dump_json(),
         record.partition,
         record.offset,
         appended_at(record),
@@ -200,7 +208,7 @@ def _brief(brief: Brief, record: SourceRecord) -> Row:
     return (
         brief.story_id,
         brief.story_revision,
-        [section.model_dump(mode="json") for section in brief.sections],
+        to_json(brief.sections).decode(),
         brief.corrected,
         brief.made_by,
         appended_at(record),

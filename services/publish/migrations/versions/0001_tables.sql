@@ -244,3 +244,10 @@ CREATE TABLE worker_status (
     waits text NOT NULL,
     lag bigint NOT NULL
 ) WITH (fillfactor = 50);
+
+-- From what each brief was last made, so that nothing is composed twice.
+CREATE TABLE brief_inputs (
+    story_id uuid PRIMARY KEY,
+    fingerprint text NOT NULL,
+    made_at timestamptz NOT NULL DEFAULT now()
+);

@@ -1,0 +1,258 @@
+"""The brief worker's wiring and loop: take stories whose rows changed, compose, produce, take them off the queue."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+
+from services.publish import schema
+from services.publish.brief import queue
+from services.publish.brief.composer import Composer
+from services.publish.brief.due import Facts, Need, decide, fingerprint
+from services.publish.brief.queue import Claim
+from services.publish.config import BriefSettings
+from services.publish.connect import Connection, connect, is_away
+from services.publish.materialise.write import BRIEFS_CHANNEL
+from services.publish.status import say_status
+from shared import health, metrics
+from shared.errors import Refused
+from shared.kafka.client import client_options, start_client
+from shared.kafka.dead_letters import dead_letter, reason_of
+from shared.kafka.decision import Output, SourceRecord
+from shared.logs import get_logger
+from shared.topics import DEAD_LETTER_BYTES, STORIES, STORY_BRIEFS, key_partition
+
+log = get_logger()
+
+STAGE: Final = "brief"
+RETRY_S: Final = 1.0
+POLL_S: Final = 1.0
+"""How long an idle worker sleeps unless it is signalled: for stories that were put off, and for signals that were lost."""
+CONTESTED_S: Final = 0.05
+"""How long to leave a story to the worker that has it in hand."""
+ANSWER_S: Final = 20.0
+"""A produced record that is not acknowledged by then is given up; the story stays on the queue."""
+LATE_S: Final = 60.0
+"""Readiness is false while a story has waited longer."""
+
+BRIEFS = metrics.counter("slugline_briefs_total", "Briefs made", "made_by")
+
+
+class BriefWorker:
+    """One process' part in making briefs: as many loops as it has composing processes."""
+
+    def __init__(self, settings: BriefSettings, readiness: health.Readiness, stop: asyncio.Event) -> None:
+        """Wire; `run` connects."""
+        self.settings = settings
+        self.readiness = readiness
+        self.stop = stop
+        self.due = asyncio.Event()
+        self._producer: Any = None
+        self._waits: dict[str, str] = {"broker": "has not connected yet", "database": "has not connected yet"}
+        self._waiting = (0, 0.0)
+        for part in self._waits:
+            readiness.add(part, lambda part=part: self._waits.get(part))  # type: ignore[misc]
+        readiness.add("queue", self._waits_for_queue)
+
+    async def run(self) -> None:
+        """Work until `stop` is set."""
+        starting = asyncio.ensure_future(start_client(self._make_producer))
+        stopping = asyncio.ensure_future(self.stop.wait())
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            return
+        self._producer = starting.result()
+        self._waits.pop("broker", None)
+        loops = [asyncio.ensure_future(self._lane()) for _ in range(self.settings.brief_processes)]
+        loops.append(asyncio.ensure_future(self._connected(self._tend)))
+        try:
+            await asyncio.wait([*loops, stopping], return_when=asyncio.FIRST_COMPLETED)
+            self.due.set()
+            if self.stop.is_set():
+                await asyncio.wait(loops)
+            for loop in loops:
+                if loop.done():
+                    loop.result()
+        finally:
+            for task in [*loops, stopping]:
+                task.cancel()
+            await asyncio.gather(*loops, stopping, return_exceptions=True)
+            with contextlib.suppress(KafkaError, TimeoutError, OSError):
+                await asyncio.wait_for(self._producer.stop(), timeout=5)
+
+    def _make_producer(self) -> Any:
+        return AIOKafkaProducer(**client_options(self.settings), enable_idempotence=True, max_request_size=DEAD_LETTER_BYTES)
+
+    # Connections
+
+    async def _connected(self, work: Any) -> None:
+        """Run work on a connection of its own, with a new one when the database was away."""
+        away_since: float | None = None
+        while not self.stop.is_set():
+            try:
+                connection = await connect(self.settings, STAGE)
+                try:
+                    if await self._await_schema(connection):
+                        if away_since is not None:
+                            log.info("database_answers", after_s=round(time.monotonic() - away_since, 1))
+                            away_since = None
+                        self._waits.pop("database", None)
+                        await work(connection)
+                finally:
+                    with contextlib.suppress(Exception):
+                        await asyncio.wait_for(connection.close(), timeout=2)
+                    connection.terminate()
+            except KafkaError as error:
+                self._waits["broker"] = f"a brief could not be produced: {type(error).__name__}"
+                log.warning("broker_failed", error=f"{type(error).__name__}: {error}", then="tries again")
+                await self._pause(RETRY_S)
+            except Exception as error:
+                if not is_away(error):
+                    raise
+                self._waits["database"] = f"the database does not answer: {type(error).__name__}"
+                if away_since is None:
+                    away_since = time.monotonic()
+                    log.warning("database_unreachable", error=f"{type(error).__name__}: {error}", then="waiting until it answers")
+                await self._pause(RETRY_S)
+
+    async def _await_schema(self, connection: Connection) -> bool:
+        told = False
+        while not self.stop.is_set():
+            state = await schema.state(connection, self.settings.database_schema)
+            if state in (schema.SchemaState.CURRENT, schema.SchemaState.AHEAD):
+                return True
+            self._waits["database"] = f"the database's schema is {state}: slugline db migrate"
+            if not told:
+                log.warning("schema_not_ready", state=state, then="waiting for: slugline db migrate")
+                told = True
+            await self._pause(RETRY_S)
+        return False
+
+    async def _tend(self, connection: Connection) -> None:
+        """Listen for signals, sweep now and then, and say how things are."""
+        await connection.add_listener(BRIEFS_CHANNEL, lambda *_: self.due.set())
+        swept_at = 0.0
+        while not self.stop.is_set():
+            if time.monotonic() - swept_at > self.settings.brief_sweep_interval_s and await queue.rows_current(connection):
+                swept_at = time.monotonic()
+                if found := await queue.sweep(connection):
+                    log.info("briefs_swept", stories=found)
+                    self.due.set()
+            self._waiting = await queue.waiting(connection)
+            metrics.LAG.labels(STAGE, "queue").set(self._waiting[0])
+            await say_status(connection, STAGE, self.readiness.waits(), self._waiting[0])
+            await self._pause(self.settings.status_interval_s)
+
+    # Stories
+
+    async def _lane(self) -> None:
+        composer = Composer(self.settings.brief_timeout_s)
+        await composer.start()
+        try:
+            await self._connected(lambda connection: self._work(connection, composer))
+        finally:
+            await composer.stop()
+
+    async def _work(self, connection: Connection, composer: Composer) -> None:
+        while not self.stop.is_set():
+            self.due.clear()
+            if idle_s := await self._batch(connection, composer):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.due.wait(), timeout=idle_s)
+
+    async def _batch(self, connection: Connection, composer: Composer) -> float:
+        """Handle some stories, and give for how many seconds there may be none to take."""
+        async with connection.transaction():
+            claims = await queue.claim(connection, self.settings.brief_batch_stories)
+            if not claims:
+                return POLL_S if claims is None else CONTESTED_S
+            current = await queue.rows_current(connection)
+            known = await queue.facts(connection, claims)
+            for claimed in claims:
+                await self._story(connection, composer, claimed, known[claimed.story_id], rows_current=current)
+        self._waits.pop("broker", None)
+        return 0.0
+
+    async def _story(self, connection: Connection, composer: Composer, claimed: Claim, facts: Facts, *, rows_current: bool) -> None:
+        text_wait = self.settings.brief_text_wait_s
+        need = decide(facts, now=datetime.now(UTC), text_wait=timedelta(seconds=text_wait), rows_current=rows_current)
+        if need is Need.WAIT:
+            # Each record that is waited for puts the story on the queue again when it comes.
+            await queue.put_off(connection, claimed, text_wait)
+            return
+        metrics.INPUTS.labels(STAGE).inc()
+        if need is Need.COMPOSE:
+            await self._compose(connection, composer, facts)
+        elif need is Need.REMOVE:
+            await self._produce([Output(STORY_BRIEFS, str(claimed.story_id), None)])
+        await queue.settle(connection, claimed)
+
+    async def _compose(self, connection: Connection, composer: Composer, facts: Facts) -> None:
+        story = facts.story
+        assert story is not None
+        try:
+            brief = await composer.compose(story, facts.sources)
+        except Refused as error:
+            await self._refuse(connection, facts, error)
+            return
+        if brief != facts.brief:
+            await self._produce([Output(STORY_BRIEFS, str(story.story_id), brief)])
+            BRIEFS.labels(brief.made_by).inc()
+            if facts.brief is None or facts.brief.story_revision < story.revision:
+                metrics.LATENCY.labels(STAGE).observe(max(0.0, time.time() - facts.place[2].timestamp()))
+        await queue.note_made(connection, story.story_id, fingerprint(facts))
+
+    async def _refuse(self, connection: Connection, facts: Facts, error: Refused) -> None:
+        story = facts.story
+        assert story is not None
+        partition, offset, appended_at = facts.place
+        record = SourceRecord(STORIES.name, partition, offset, str(story.story_id).encode(), None, int(appended_at.timestamp() * 1000))
+        await self._produce([dead_letter(STAGE, record, error)])
+        await queue.note_failed(connection, story.story_id, story.revision, error.reason, str(error))
+        metrics.DEAD_LETTERS.labels(STAGE, reason_of(error)).inc()
+        log.warning("brief_refused", story_id=str(story.story_id), revision=story.revision, reason=error.reason, error=str(error)[:500])
+
+    async def _produce(self, outputs: Sequence[Output]) -> None:
+        sends = [
+            await self._producer.send(
+                output.topic.name,
+                key=output.key.encode(),
+                value=None if output.value is None else output.value.to_bytes(),
+                partition=key_partition(output.key, output.topic),
+            )
+            for output in outputs
+        ]
+        try:
+            await asyncio.wait_for(asyncio.gather(*sends), timeout=ANSWER_S)
+        except TimeoutError as error:
+            raise KafkaTimeoutError(f"no acknowledgement within {ANSWER_S:g} s") from error
+        for output in outputs:
+            metrics.OUTPUTS.labels(STAGE, output.topic.name).inc()
+
+    # Besides
+
+    def _waits_for_queue(self) -> str | None:
+        rows, oldest_s = self._waiting
+        return None if oldest_s <= LATE_S else f"{rows:,} changes wait for briefs, the first for {oldest_s:.0f} s"
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.stop.wait(), timeout=seconds)
+
+
+async def run(settings: BriefSettings, stop: asyncio.Event) -> None:
+    """Make briefs until `stop` is set; returns when the stories in hand are done."""
+    readiness = health.Readiness()
+    server = await health.serve(readiness, settings)
+    try:
+        await BriefWorker(settings, readiness, stop).run()
+    finally:
+        if server is not None:
+            await server.cleanup()
