@@ -17,12 +17,15 @@ _MONTHS = {
     "pt": "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
 }
 _DATES = {"en": "{day} {month}", "es": "{day} de {month}", "de": "{day}. {month}", "fr": "{day} {month}", "pt": "{day} de {month}"}
+_ON_A_WEEKDAY = {"pt": "na na na na na no no"}
 LANGUAGES = frozenset(_DATES)
 
 
 def weekday_word(moment: datetime, language: str) -> str:
-    """Give the weekday: "Tuesday", "Dienstag"."""
-    return _WEEKDAYS[language].split()[moment.weekday()]
+    """Give the weekday as it stands in a sentence: "Tuesday", "Dienstag"; with its preposition where the day decides that: "no sábado"."""
+    prepositions = _ON_A_WEEKDAY.get(language)
+    word = _weekday(moment, language)
+    return f"{prepositions.split()[moment.weekday()]} {word}" if prepositions else word
 
 
 def date_words(moment: datetime, language: str) -> str:
@@ -32,4 +35,8 @@ def date_words(moment: datetime, language: str) -> str:
 
 def date_line(moment: datetime, language: str) -> str:
     """Give the line above an article: "Tuesday 3 March 2026, 14:05"."""
-    return f"{weekday_word(moment, language).capitalize()}, {date_words(moment, language)} {moment.year}, {moment:%H:%M}"
+    return f"{_weekday(moment, language).capitalize()}, {date_words(moment, language)} {moment.year}, {moment:%H:%M}"
+
+
+def _weekday(moment: datetime, language: str) -> str:
+    return _WEEKDAYS[language].split()[moment.weekday()]

@@ -49,8 +49,12 @@ class PlayState(BaseModel):
             return cls.model_validate_json(file.read_bytes())
         except FileNotFoundError:
             return None
-        except (OSError, ValidationError) as error:
-            msg = f"{file}: not a state of the recorded web ({error}); remove it to begin the play anew"
+        except OSError as error:
+            msg = f"{file}: the recorded web's state can't be read: {error}"
+            raise InvalidSetting(msg) from error
+        except ValidationError as error:
+            faults = ", ".join(f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors())
+            msg = f"{file}: not a state of the recorded web ({faults}); remove it to begin the play anew"
             raise InvalidSetting(msg) from error
 
     def save(self, file: Path) -> None:
