@@ -41,6 +41,7 @@ class EnrichSettings(Settings):
 
     batch_records: int = Field(default=32, ge=1, le=1_000, description="articles encoded together at most")
     batch_wait_s: float = Field(default=0.02, ge=0, le=1, description="how long a batch waits to fill")
+    session_timeout_s: float = Field(default=30, ge=6, description="a worker that is silent for so long loses its partitions")
     retry_s: float = Field(default=1.0, gt=0, description="pause before a send that the broker did not take is tried again")
 
 
@@ -73,6 +74,8 @@ def make_app(
         topic_allow_declare=False,
         consumer_auto_offset_reset="none",
         broker_commit_interval=1.0,
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=min(3.0, settings.session_timeout_s / 3),
         broker_max_poll_records=settings.batch_records * 4,
         stream_wait_empty=False,
         producer_acks=-1,
