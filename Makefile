@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 UNIT := not stack and not browser and not faults
+# Measured in an empty home: 108 s by pip, 20 s by uv. pip stays the way where uv can't be had or does not reach the index.
+INSTALL_FAST = { $(BIN)/python -m pip install --quiet --require-hashes -r requirements-uv.lock && \
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; }
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help setup run stop status test check format browser clean
@@ -25,7 +28,7 @@ $(READY): requirements.lock pyproject.toml
 	echo "installing into $(VENV): a minute or two, once" >&2; \
 	rm -f $(READY); \
 	$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV); \
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock; \
+	$(INSTALL_FAST) || $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock; \
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e .; \
 	echo "$$wanted" > $(READY)
 
