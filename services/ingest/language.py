@@ -22,12 +22,13 @@ _SAME = {
     "jp": "ja",
     "cn": "zh",
     "fil": "tl",
+
     "cmn": "zh",
     "eng": "en",
     "spa": "es",
     "deu": "de",
     "ger": "de",
-}
+}  # fmt: skip
 
 
 def detect_language(text: str, hint: str | None = None) -> str:

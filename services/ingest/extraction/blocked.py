@@ -32,8 +32,9 @@ _PAYWALL = re.compile(
     re.IGNORECASE,
 )
 _PAYWALL_HINTS = (
-    "subscri", "continue", "keep reading", "unlock", "members", "limit", "your free", "weiterlesen", "abonn", "abo ", "mitglieder", 
-    "freischalten", "suscri", "socios", "leyendo", "seguir", "réservé", "pour lire", "riservat", "a leggere", "assinante", "a ler", "lendo", "to read",
+    "subscri", "continue", "keep reading", "unlock", "members", "limit", "your free", "weiterlesen", "abonn", "abo ",
+    "mitglieder", "freischalten", "suscri", "socios", "leyendo", "seguir", "réservé", "pour lire", "riservat", "a leggere",
+    "assinante", "a ler", "lendo", "to read",
 )  # fmt: skip
 """One of these stands in every match of the pattern above; the pattern is tried only near them, which is a hundred times faster."""
 _NEAR_CHARS = 120

@@ -1,0 +1,122 @@
+"""Which addresses may be fetched from: public ones, and what the operator's allow-list opens."""
+
+import fnmatch
+import socket
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from shared.errors import InvalidSetting, Refused
+
+_Address = IPv4Address | IPv6Address
+_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+_METADATA_ADDRESSES = ("169.254.169.254", "168.63.129.16", "100.100.100.200", "fd00:ec2::254")
+_METADATA = frozenset(map(ip_address, _METADATA_ADDRESSES))
+"""Clouds' metadata services; Azure's has a public address."""
+
+
+class AddressPolicy:
+    """The operator's allow-list over the default: global unicast addresses only.
+
+    An entry is a network or address (`10.1.0.0/16`), which opens these addresses to every host name, or a host name, which may
+    begin with `*.` and opens any address to that name alone. Names below `localhost` are this machine (RFC 6761) and never asked of DNS.
+    """
+
+    def __init__(self, allow: Iterable[str] = ()) -> None:
+        self._names: list[str] = []
+        self._networks: list[IPv4Network | IPv6Network] = []
+        for entry in allow:
+            try:
+                self._networks.append(ip_network(entry, strict=False))
+            except ValueError as error:
+                if "/" in entry or ":" in entry or not entry.strip("*."):
+                    raise InvalidSetting(
+                        f"SLUGLINE_FETCH_ALLOW: {entry!r} is neither a host name, an address nor a network, such as *.localhost or 10.1.0.0/16"
+                    ) from error
+                self._names.append(entry.lower().rstrip("."))
+
+    def check(self, host: str, address: str) -> None:
+        """Raise `Refused` (address_refused) unless this address may be connected to under this host name."""
+        try:
+            found = ip_address(address.strip("[]").partition("%")[0])
+        except ValueError as error:
+            raise Refused("address_refused", f"{host} resolves to {address!r}, which is no address") from error
+        if not (self.allows_name(host) or self.allows_address(found)):
+            raise Refused("address_refused", f"{host} is at {found}, which is not a public address")
+
+    def allows_name(self, host: str) -> bool:
+        """Tell whether the allow-list opens any address to this name."""
+        name = host.lower().rstrip(".")
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self._names)
+
+    def allows_address(self, address: _Address) -> bool:
+        """Tell whether an address is public, whatever IPv4 address it carries inside too, or in an allowed network."""
+        if any(address.version == network.version and address in network for network in self._networks):
+            return True
+        return all(_is_public(form) for form in _forms(address))
+
+    @property
+    def opens_this_machine(self) -> bool:
+        """Tell whether the list opens anything that may be on the loopback interface."""
+        return bool(self._names) or any(network.is_loopback for network in self._networks)
+
+
+def is_local_name(host: str) -> bool:
+    """Tell whether a name means this machine by RFC 6761."""
+    name = host.lower().rstrip(".")
+    return name == "localhost" or name.endswith(".localhost")
+
+
+class GuardedResolver(AbstractResolver):
+    """Resolves, and refuses a name as soon as one of its addresses is refused, so that no record of several slips through.
+
+    aiohttp connects to the very addresses that are given here, so a name that changes its address meanwhile gains nothing.
+    """
+
+    def __init__(self, policy: AddressPolicy, resolver: AbstractResolver) -> None:
+        """Keep the policy and the resolver that really asks."""
+        self._policy = policy
+        self._resolver = resolver
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        """Give the addresses of a name. Raises `Refused` (address_refused) and OSError."""
+        if is_local_name(host):
+            self._policy.check(host, "127.0.0.1")
+            return [ResolveResult(hostname=host, host="127.0.0.1", port=port, family=socket.AF_INET, proto=0, flags=socket.AI_NUMERICHOST)]
+        found = await self._resolver.resolve(host, port, family)
+        for result in found:
+            self._policy.check(host, result["host"])
+        return found
+
+    async def close(self) -> None:
+        """Close the resolver that asks."""
+        await self._resolver.close()
+
+
+def _forms(address: _Address) -> list[_Address]:
+    """Give an address and the IPv4 addresses that it stands for: mapped, compatible, 6to4, Teredo, NAT64."""
+    forms: list[_Address] = [address]
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return [address.ipv4_mapped]
+        if address.sixtofour is not None:
+            forms.append(address.sixtofour)
+        if address.teredo is not None:
+            forms.extend(address.teredo)
+        if any(address in network for network in _NAT64):
+            # the prefix itself is not global, what it leads to may be
+            return [IPv4Address(int(address) & 0xFFFFFFFF)]
+        if int(address) >> 32 == 0 and int(address) > 1:
+            forms.append(IPv4Address(int(address) & 0xFFFFFFFF))
+    return forms
+
+
+def _is_public(address: _Address) -> bool:
+    return (
+        address.is_global
+        and not address.is_multicast
+        and not address.is_reserved
+        and not address.is_unspecified
+        and address not in _METADATA
+    )
