@@ -1,5 +1,6 @@
 """What is online at a moment of the play. Pure: content, clock and port in, pages out."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -75,13 +76,17 @@ class Edition:
     play: Play
     port: int
     addresses: dict[tuple[str, str], Address] = field(repr=False)
+    changes: dict[str, list[timedelta]] = field(repr=False)
+    """When each outlet's articles appear, change or go, in order."""
 
     @classmethod
     def prepare(cls, content: Content, play: Play, port: int) -> Self:
         """Lay out every address. Raises `InvalidContent` if two articles share one."""
-        edition = cls(content, play, port, {})
+        edition = cls(content, play, port, {}, {outlet.name: [timedelta(0)] for outlet in content.outlets})
         for story, plan in content.articles():
             outlet = content.outlet(plan.outlet)
+            edition.changes[outlet.name] += [plan.appears, *(correction.at for correction in plan.corrections)]
+            edition.changes[outlet.name] += [plan.withdrawn.at] if plan.withdrawn is not None else []
             path = edition.path(plan)
             for variant, host, place in (
                 (Variant.CANONICAL, outlet.name, path),
@@ -92,6 +97,8 @@ class Edition:
                 if other.plan is not plan:
                     msg = f"{story.name}.toml: {plan.key} and {other.plan.key} share the path {place}"
                     raise InvalidContent(msg)
+        for changes in edition.changes.values():
+            changes.sort()
         return edition
 
     def origin(self, host: str) -> str:
@@ -165,14 +172,13 @@ class Edition:
         ]
         return sorted(pages, key=lambda page: (page.published_at, page.plan.slug), reverse=True)
 
+    def stage(self, outlet: Outlet, position: timedelta) -> int:
+        """Count the outlet's changes up to a moment: while this stays the same, so does all that the outlet serves."""
+        return bisect_right(self.changes[outlet.name], position)
+
     def changed_at(self, outlet: Outlet, position: timedelta) -> datetime:
         """Give when the outlet's list of articles, or one of them, last changed, for Last-Modified and lastBuildDate."""
-        changes = [timedelta(0)]
-        for _, plan in self.content.articles():
-            if plan.outlet == outlet.name:
-                changes += [plan.appears, *(correction.at for correction in plan.corrections)]
-                changes += [plan.withdrawn.at] if plan.withdrawn is not None else []
-        return self.play.at(max(change for change in changes if change <= position))
+        return self.play.at(self.changes[outlet.name][self.stage(outlet, position) - 1])
 
 
 def _latest(first: str, later: Iterator[str | None]) -> str:

@@ -256,6 +256,7 @@ def _json_feed(edition: Edition, outlet: Outlet, plan: FeedPlan, items: Sequence
     return json.dumps(document, ensure_ascii=False, indent=1).encode()
 
 
+@cache
 def _comments(size: int) -> bytes:
     """Make about so many bytes of readers' comments. Each differs, so that they don't compress to nothing."""
     comments = [b'<section id="comments">']

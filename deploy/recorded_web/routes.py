@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from math import ceil
@@ -12,7 +12,7 @@ from math import ceil
 from aiohttp import web
 
 from deploy.recorded_web import render
-from deploy.recorded_web.content import Outlet, PageKind
+from deploy.recorded_web.content import FeedPlan, Outlet, PageKind
 from deploy.recorded_web.edition import HOST_SUFFIX, MOBILE_PREFIX, Address, Edition, Status
 from deploy.recorded_web.expected import expected
 
@@ -21,6 +21,8 @@ HUGE_PAGE_BYTES = 5_300_000
 RETRY_AFTER_S = 10
 """What an unavailable outlet asks for at most, so that it comes back while a visitor looks on."""
 LOOP_STEP = "step"
+KEPT = 500
+"""Rendered pages and feeds kept, some 8 KB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +32,22 @@ class Site:
     edition: Edition
     now: Callable[[], datetime]
     drip_interval_s: float
+    kept: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    """What was rendered, by URL and stage of its outlet: a feed is polled far more often than it changes."""
 
     def position(self) -> timedelta:
         """Give how far the play is."""
         return self.edition.play.position(self.now())
+
+    def rendered(self, outlet: Outlet, url: str, position: timedelta, render_now: Callable[[], bytes]) -> bytes:
+        """Give a page or feed of an outlet as it is now, rendered only if the outlet changed since the last time."""
+        key = (url, self.edition.stage(outlet, position))
+        body = self.kept.get(key)
+        if body is None:
+            if len(self.kept) >= KEPT:
+                self.kept.clear()
+            body = self.kept[key] = render_now()
+        return body
 
 
 SITE = web.AppKey("SITE", Site)
@@ -86,11 +100,9 @@ async def _outlet(request: web.Request, site: Site, outlet: Outlet, host: str) -
         return await _article(request, site, address)
     if host != outlet.name:
         raise web.HTTPMovedPermanently(edition.origin(outlet.name) + request.path_qs)
-    for plan in outlet.feeds:
-        if path == plan.path:
-            changed_at = edition.changed_at(outlet, position)
-            body = render.feed(edition, outlet, plan, edition.online(outlet, position, plan.section), changed_at)
-            return _conditional(request, body, render.MEDIA_TYPES[plan.format], changed_at, max_age_s=render.MAX_AGE_S)
+    feed = next((plan for plan in outlet.feeds if plan.path == path), None)
+    if feed is not None:
+        return _feed(request, site, outlet, feed)
     if path == "/":
         return _html(render.front(edition, outlet, edition.online(outlet, position)))
     if path == "/robots.txt":
@@ -105,6 +117,17 @@ async def _outlet(request: web.Request, site: Site, outlet: Outlet, host: str) -
     return _html(render.message(outlet, "not_found"), status=404)
 
 
+def _feed(request: web.Request, site: Site, outlet: Outlet, feed: FeedPlan) -> web.Response:
+    edition, position = site.edition, site.position()
+    changed_at = edition.changed_at(outlet, position)
+
+    def rendered() -> bytes:
+        return render.feed(edition, outlet, feed, edition.online(outlet, position, feed.section), changed_at)
+
+    body = site.rendered(outlet, edition.feed_url(outlet, feed), position, rendered)
+    return _conditional(request, body, render.MEDIA_TYPES[feed.format], changed_at, max_age_s=render.MAX_AGE_S)
+
+
 async def _article(request: web.Request, site: Site, address: Address) -> web.StreamResponse:
     edition, position = site.edition, site.position()
     outlet, plan = address.outlet, address.plan
@@ -116,19 +139,21 @@ async def _article(request: web.Request, site: Site, address: Address) -> web.St
             return _html(render.message(outlet, "gone", plan.withdrawn.reason), status=410)
         case Status.ONLINE:
             pass
-    page = edition.page(address.story, plan, position)
-    others = edition.online(outlet, position)
     if plan.page is PageKind.LOOP:
         step = int(request.query.get(LOOP_STEP) != "1")
-        raise web.HTTPFound(f"{page.path}?{LOOP_STEP}={step}", headers={"Cache-Control": "no-store"})
-    if plan.page is PageKind.ENDLESS:
-        return await _endless(request, render.article(edition, page, others, address.variant), site.drip_interval_s)
+        raise web.HTTPFound(f"{request.path}?{LOOP_STEP}={step}", headers={"Cache-Control": "no-store"})
     padding = HUGE_PAGE_BYTES if plan.page is PageKind.HUGE else 0
-    body = render.article(edition, page, others, address.variant, padding=padding)
+
+    def article() -> bytes:
+        page = edition.page(address.story, plan, position)
+        return render.article(edition, page, edition.online(outlet, position), address.variant, padding=padding)
+
     if plan.page is PageKind.HUGE:
-        return _html(body)
-    changed_at = max(page.modified_at, edition.changed_at(outlet, position))
-    return _conditional(request, body, "text/html", changed_at, max_age_s=render.MAX_AGE_S)
+        return _html(article())
+    body = site.rendered(outlet, edition.url(plan, address.variant), position, article)
+    if plan.page is PageKind.ENDLESS:
+        return await _endless(request, body, site.drip_interval_s)
+    return _conditional(request, body, "text/html", edition.changed_at(outlet, position), max_age_s=render.MAX_AGE_S)
 
 
 async def _endless(request: web.Request, body: bytes, interval_s: float) -> web.StreamResponse:
