@@ -1,0 +1,57 @@
+"""The wiring of fetch: a partition owner on `discoveries.v1` around `FetchLogic`."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from services.ingest.config import FetchSettings
+from services.ingest.extraction.pool import ExtractorPool
+from services.ingest.fetch.discover import Retry
+from services.ingest.fetch.logic import FetchContext, FetchLogic
+from services.ingest.fetch.look import PageLooker
+from services.ingest.fetch.publish import Schedule
+from services.ingest.http import Fetcher
+from services.ingest.robots import RobotsCache
+from shared import health
+from shared.kafka.owner import PartitionOwner
+from shared.topics import DISCOVERIES, FETCH_STATE
+
+STAGE = "fetch"
+
+
+async def run(settings: FetchSettings, stop: asyncio.Event) -> None:
+    """Fetch until `stop` is set. Raises what must end the process."""
+    readiness = health.Readiness()
+    runner = await health.serve(readiness, settings)
+    try:
+        async with Fetcher(settings) as fetcher, ExtractorPool(settings) as pool:
+            robots = RobotsCache(settings, fetcher) if settings.fetch_obey_robots else None
+            looker = PageLooker(fetcher, pool, robots, _now, settings.page_max_bytes, settings.fetch_host_delay_s)
+            context = FetchContext(
+                fetch=looker,
+                delay_s=looker.delay_s,
+                clock=_now,
+                retry=Retry(settings.fetch_tries, settings.fetch_retry_s, settings.fetch_retry_longest_s),
+                schedule=Schedule(
+                    tuple(timedelta(hours=hours) for hours in settings.recheck_after_h), timedelta(seconds=settings.withdrawn_after_s)
+                ),
+                host_concurrency=settings.fetch_host_concurrency,
+                pages=asyncio.Semaphore(settings.fetch_concurrency),
+                state_for=timedelta(days=settings.article_state_days),
+            )
+            owner = PartitionOwner(
+                stage=STAGE,
+                source=DISCOVERIES,
+                changelog=FETCH_STATE,
+                make_logic=lambda partition: FetchLogic(partition, context),
+                settings=settings,
+                readiness=readiness,
+                is_full=lambda logic: len(logic.pending) >= settings.fetch_pending_limit,
+            )
+            await owner.run(stop)
+    finally:
+        if runner is not None:
+            await runner.cleanup()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

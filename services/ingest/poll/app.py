@@ -1,0 +1,47 @@
+"""The wiring of poll: a partition owner on `feeds.v1` around `PollLogic`."""
+
+import asyncio
+from datetime import UTC, datetime
+
+from services.ingest.config import PollSettings
+from services.ingest.extraction.pool import ExtractorPool
+from services.ingest.http import Fetcher
+from services.ingest.poll.logic import PollContext, PollLogic
+from services.ingest.poll.look import FeedLooker
+from services.ingest.poll.schedule import Bounds
+from shared import health
+from shared.kafka.owner import PartitionOwner
+from shared.topics import FEEDS, POLL_STATE
+
+STAGE = "poll"
+
+
+async def run(settings: PollSettings, stop: asyncio.Event) -> None:
+    """Poll until `stop` is set. Raises what must end the process."""
+    readiness = health.Readiness()
+    runner = await health.serve(readiness, settings)
+    try:
+        async with Fetcher(settings) as fetcher, ExtractorPool(settings) as pool:
+            context = PollContext(
+                poll=FeedLooker(fetcher, pool, _now, settings.feed_max_bytes),
+                clock=_now,
+                bounds=Bounds(settings.poll_interval_shortest_s, settings.poll_interval_longest_s),
+                first_interval_s=settings.poll_interval_first_s,
+                turns=asyncio.Semaphore(settings.poll_concurrency),
+            )
+            owner = PartitionOwner(
+                stage=STAGE,
+                source=FEEDS,
+                changelog=POLL_STATE,
+                make_logic=lambda _: PollLogic(context),
+                settings=settings,
+                readiness=readiness,
+            )
+            await owner.run(stop)
+    finally:
+        if runner is not None:
+            await runner.cleanup()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
