@@ -85,9 +85,10 @@ class Context:
 
 def read_entries(syndicated: Syndicated, context: Context) -> None:
     """Read feedparser's entries into the context."""
-    context.authors = _authors(syndicated.feed) if syndicated.version.startswith("atom") else ()
+    # plain dictionaries: feedparser's own look a key up many times
+    context.authors = _authors(dict(syndicated.feed)) if syndicated.version.startswith("atom") else ()
     for position, entry in enumerate(syndicated.entries):
-        item, bad_url = _item(entry, context)
+        item, bad_url = _item(dict(entry), context)
         context.add(position, item, bad_url)
 
 
@@ -137,7 +138,7 @@ def _item(entry: Mapping[str, Any], context: Context) -> tuple[FeedItem, str | N
         text = summary
     text, truncated = cut(text)
     published = context.time(entry.get("published"), entry.get("created"))
-    updated = context.time(entry.get("updated") if dict.__contains__(dict(entry), "updated") else None)
+    updated = context.time(entry.get("updated"))
     item_id = one_line(_string(entry.get("id")), _MAX_ID_CHARS) or None
     authors = _authors(entry) or context.authors
     source = entry.get("source")

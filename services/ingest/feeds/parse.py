@@ -3,7 +3,6 @@
 import re
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from services.ingest.config import MIB
 from services.ingest.dates import DEFAULT_TOLERANCE_S
@@ -73,7 +72,7 @@ def parse_feed(
 
 
 def _read(syndicated: Syndicated, context: Context) -> ParsedFeed:
-    feed: Any = syndicated.feed
+    feed = dict(syndicated.feed)
     context.link = feed_link(feed, context.url)
     tag = feed.get("language")
     context.language = language_code(tag)
@@ -87,7 +86,7 @@ def _read(syndicated: Syndicated, context: Context) -> ParsedFeed:
         language=context.language,
         language_tag=tag.strip()[:60] if isinstance(tag, str) and tag.strip() else None,
         description=shorten(plain(feed.get("subtitle_detail"), feed.get("subtitle"))),
-        updated_at=context.time(feed.get("updated") if dict.__contains__(feed, "updated") else None, feed.get("published")),
+        updated_at=context.time(feed.get("updated"), feed.get("published")),
         interval_hint_s=interval_hint(feed),
         hub=next((url for link in links if link.get("rel") == "hub" and (url := absolute_url(str(link.get("href")), context.url))), None),
         moved_to=absolute_url(moved, context.url) if isinstance(moved, str) else None,

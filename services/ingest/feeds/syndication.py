@@ -131,6 +131,8 @@ class _NoDoctype(xml.sax.handler.LexicalHandler):
 
 def read_syndicated(markup: str, *, base_url: str, max_items: int) -> Syndicated:
     """Read a document without prologue. Raises `Refused` (too_deep, doctype); never for malformed markup."""
+    if "base=" not in markup:
+        base_url = ""  # links are resolved later; feedparser would resolve the base itself at every element
     try:
         return _read_strictly(markup, base_url, max_items, None)
     except xml.sax.SAXException as error:
