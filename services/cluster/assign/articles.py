@@ -29,79 +29,71 @@ def take_article(draft: Draft, article: EnrichedArticle, owner_of: OwnerOf) -> N
     known = draft.member(article.article_id)
     if known is not None and (article.version <= known.version or known.erased):
         return
-    if known is None and article.version > 1:
+    if known is None:
         _refuse_forgotten(draft, article)
-    member = _record(article, known, owner_of)
     if article.status is ArticleStatus.WITHDRAWN:
-        _withdraw(draft, member)
+        _withdraw(draft, article, known, owner_of)
         return
-    member = replace(member, seq=draft.next_seq())
-    look_again(draft)
-    if member.story_id is None:
+    seq = draft.next_seq()
+    if look_again(draft):
+        known = draft.member(article.article_id)
+    member = _record(article, known, owner_of, seq)
+    if known is None or known.story_id is None:
         _join(draft, member, article.features)
-    elif member.present:
+    elif known.present:
         _correct(draft, member, article.features)
     else:
-        _restore(draft, member, article.features)
+        _come_back(draft, member, article.features)
 
 
 def _refuse_forgotten(draft: Draft, article: EnrichedArticle) -> None:
-    """Refuse a later version of an article whose story may have been forgotten: to found it anew would double its revisions."""
+    """Refuse an unknown article whose story may be among the forgotten: to found it anew would give its revisions twice.
+
+    That is one that was fetched before they got their last article, and any later version, whatever times it gives.
+    """
     clock = draft.state.clock
-    if clock is None or clock.forgotten_through is None:
-        return
-    if article.published_at is None or article.published_at <= clock.forgotten_through:
+    forgotten_through = None if clock is None else clock.forgotten_through
+    if forgotten_through is not None and (article.version > 1 or article.fetched_at <= forgotten_through):
         raise Refused(
             "story_expired",
-            f"article {article.article_id} version {article.version}: stories up to {clock.forgotten_through.isoformat()} are forgotten",
+            f"article {article.article_id} version {article.version}: stories up to {forgotten_through.isoformat()} are forgotten",
         )
 
 
-def _record(article: EnrichedArticle, known: MemberRecord | None, owner_of: OwnerOf) -> MemberRecord:
+def _record(article: EnrichedArticle, known: MemberRecord | None, owner_of: OwnerOf, seq: int) -> MemberRecord:
+    """Give a published article's record: its place, if it has one, as it was, all else as this version says."""
     event_at = min(article.published_at or (known.event_at if known else article.fetched_at), article.fetched_at)
-    if known is None:
-        return MemberRecord(
-            article_id=article.article_id,
-            story_id=None,
-            number=0,
-            version=article.version,
-            present=False,
-            title=article.title,
-            url=article.url,
-            publisher_id=article.publisher.id,
-            publisher_name=article.publisher.name,
-            owner=owner_of(article.publisher.id),
-            language=article.language,
-            published_at=article.published_at,
-            fetched_at=article.fetched_at,
-            event_at=event_at,
-            seq=0,
-            story_revision=0,
-        )
-    if article.status is ArticleStatus.WITHDRAWN:
-        return replace(known, version=article.version)
-    return replace(
-        known,
+    return MemberRecord(
+        article_id=article.article_id,
+        story_id=known.story_id if known else None,
+        number=known.number if known else 0,
         version=article.version,
+        present=True,
         title=article.title,
         url=article.url,
         publisher_id=article.publisher.id,
         publisher_name=article.publisher.name,
         owner=owner_of(article.publisher.id),
+        language=known.language if known else article.language,
         published_at=article.published_at,
         fetched_at=article.fetched_at,
         event_at=event_at,
+        seq=seq,
+        story_revision=known.story_revision if known else 0,
+        foundings=known.foundings if known else 0,
+        wire_group=known.wire_group if known else None,
+        moves=known.moves if known else 0,
     )
 
 
 def _join(draft: Draft, member: MemberRecord, features: Features | None) -> None:
-    member = replace(member, present=True)
     links, choice, late = _choose(draft, member, features)
     evidence = Evidence(score=round(choice.score, 4), nearest=choice.nearest[:5])
     if choice.story_id is None:
         draft.found([member], Reason.CREATED, member.language, evidence=evidence)
     else:
-        member = replace(member, wire_group=_wire_group(draft, member, features, links, choice.story_id))
+        group = _wire_group(draft, member, features, links, choice.story_id)
+        member = member if group is None else replace(member, wire_group=group)
         if late:
             draft.revise(choice.story_id, Reason.REOPENED, joining=[member], evidence=evidence, status=StoryStatus.OPEN)
         else:
@@ -184,17 +176,20 @@ def _correct(draft: Draft, member: MemberRecord, features: Features | None) -> N
     _index(draft, member.article_id, features)
 
 
-def _withdraw(draft: Draft, member: MemberRecord) -> None:
-    if member.story_id is None or not member.present:
-        draft.put_member(member)
-        return
-    draft.drop_features(member.article_id)
-    draft.revise(member.story_id, Reason.ARTICLE_REMOVED, gone=[replace(member, present=False)])
+def _withdraw(draft: Draft, article: EnrichedArticle, known: MemberRecord | None, owner_of: OwnerOf) -> None:
+    """Take a withdrawn article out of its story's count. One that was never seen is remembered, lest an old version publish it."""
+    if known is None:
+        draft.put_member(replace(_record(article, None, owner_of, 0), present=False))
+    elif known.story_id is None or not known.present:
+        draft.put_member(replace(known, version=article.version))
+    else:
+        draft.drop_features(article.article_id)
+        draft.revise(known.story_id, Reason.ARTICLE_REMOVED, gone=[replace(known, version=article.version, present=False)])
 
 
-def _restore(draft: Draft, member: MemberRecord, features: Features | None) -> None:
+def _come_back(draft: Draft, member: MemberRecord, features: Features | None) -> None:
     assert member.story_id is not None
-    draft.revise(member.story_id, Reason.ARTICLE_ADDED, back=[replace(member, present=True)])
+    draft.revise(member.story_id, Reason.ARTICLE_ADDED, back=[member])
     _index(draft, member.article_id, features)
 
 

@@ -48,5 +48,4 @@ def _turn(draft: Draft, story: StoryRecord, forgotten: datetime | None) -> datet
     for member in members:
         draft.forget_member(member.article_id)
     draft.effects.stories[story.story_id] = None
-    latest = max([story.arrived_at, *(member.fetched_at for member in members)])
-    return latest if forgotten is None else max(forgotten, latest)
+    return story.arrived_at if forgotten is None else max(forgotten, story.arrived_at)

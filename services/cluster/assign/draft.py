@@ -246,24 +246,24 @@ class Draft:
             fields["grown_seq"] = self.seq
         if opened:
             fields |= {"retired": False, "closed_by_editor": False}
-        story = replace(story, article_count=len(roster.present), publisher_count=roster.sources.count, **fields)
-        return self._headed(story, roster)
+        fields |= self._headline(story, roster)
+        return replace(story, article_count=len(roster.present), publisher_count=roster.sources.count, **fields)
 
-    def _headed(self, story: StoryRecord, roster: Roster) -> StoryRecord:
-        """Give a story its headline; it stays unless its article left, was corrected, or the story has outgrown it."""
+    def _headline(self, story: StoryRecord, roster: Roster) -> dict[str, Any]:
+        """Give what changes of a story's headline: it stays unless its article left, was corrected, or the story has outgrown it."""
         if not roster.present:
-            return story
+            return {}
         current = None if story.headline_article_id is None else self.member(story.headline_article_id)
         stands = current is not None and current.story_id == story.story_id and current.present
         if stands and len(roster.present) < HEADLINE_GROWTH * story.headline_size:
             assert current is not None
-            return story if current.title == story.headline else replace(story, headline=current.title)
+            return {} if current.title == story.headline else {"headline": current.title}
         members = [member for article_id in roster.first(CANDIDATES) if (member := self.member(article_id)) is not None]
         if stands and current not in members:
             members.append(current)  # type: ignore[arg-type]
         titles = [Title(member.article_id, member.title, member.wire_group or member.article_id) for member in members]
         chosen = choose_headline(titles, story.headline_article_id if stands else None, self.rules.headline_margin)
-        return replace(story, headline=chosen.title, headline_article_id=chosen.article_id, headline_size=len(roster.present))
+        return {"headline": chosen.title, "headline_article_id": chosen.article_id, "headline_size": len(roster.present)}
 
     def _tell(
         self,

@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 CANDIDATES = 40
@@ -28,6 +29,8 @@ def choose_headline(titles: Sequence[Title], current: UUID | None, margin: float
 
     `titles`: at least one, by number. The current one stays unless another is better by `margin` (0 to 1).
     """
+    if len(titles) == 1:
+        return titles[0]
     words = [words_of(title.title) for title in titles]
     votes: Counter[str] = Counter()
     voters = set()
@@ -35,7 +38,9 @@ def choose_headline(titles: Sequence[Title], current: UUID | None, margin: float
         if title.source not in voters:
             voters.add(title.source)
             votes.update(own)
-    scores = [_score(title.title, own, votes, len(voters)) for title, own in zip(titles, words, strict=True)]
+    shared = {word: count for word, count in votes.items() if count > 1}
+    weight = sum(shared.values())
+    scores = [_score(title.title, own, votes, len(voters), shared, weight) for title, own in zip(titles, words, strict=True)]
     best = max(range(len(titles)), key=lambda place: (scores[place], -place))
     for place, title in enumerate(titles):
         if title.article_id == current and scores[best] < scores[place] + margin:
@@ -43,6 +48,7 @@ def choose_headline(titles: Sequence[Title], current: UUID | None, margin: float
     return titles[best]
 
 
+@lru_cache(maxsize=20_000)
 def words_of(title: str) -> frozenset[str]:
     """Give a title's words, folded; pairs of characters where a script has no spaces."""
     found: set[str] = set()
@@ -54,13 +60,12 @@ def words_of(title: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _score(title: str, own: frozenset[str], votes: Counter[str], voters: int) -> float:
-    """Half for being like the others, half for covering what they say; less where a title is very short or long."""
+def _score(title: str, own: frozenset[str], votes: Mapping[str, int], voters: int, shared: Mapping[str, int], weight: int) -> float:
+    """Half for being like the others, half for covering what they share; less where a title is very short or long."""
     if not own:
         return 0.0
-    shared = {word: votes[word] for word in votes if votes[word] > 1}
     like = sum(votes[word] for word in own) / (len(own) * voters)
-    covered = sum(shared.get(word, 0) for word in own) / sum(shared.values()) if shared else 0.0
+    covered = sum(shared.get(word, 0) for word in own) / weight if weight else 0.0
     low, high = _FITTING_CHARS
     fit = min(1.0, len(title) / low, high / len(title))
     return round((like + covered) / 2 * fit, 6)

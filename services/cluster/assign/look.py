@@ -3,5 +3,6 @@
 from services.cluster.assign.draft import Draft
 
 
-def look_again(draft: Draft) -> None:
-    """Repair what can be repaired, if it is time."""
+def look_again(draft: Draft) -> bool:
+    """Repair what can be repaired, if it is time. Says whether anything changed."""
+    return False

@@ -150,7 +150,7 @@ class ClockRecord:
     seq: int
     ordinal: int
     forgotten_through: datetime | None = None
-    """The latest arrival among stories that were forgotten: an unknown article from before may be one of theirs."""
+    """The latest arrival among stories that were forgotten; None: none was."""
 
 
 STORY: Final[TypeAdapter[StoryRecord]] = TypeAdapter(StoryRecord)

@@ -213,14 +213,15 @@ def test_what_is_no_input_is_refused(partition: Partition, value: bytes | None) 
         partition.logic.decide(SourceRecord("story_inputs.v1", 3, 0, None, value, 0))
 
 
-def test_a_later_version_of_what_is_forgotten_is_refused_as_expired() -> None:
+def test_what_is_forgotten_is_refused_as_expired() -> None:
     partition = Partition(rules(keep_days=2))
     partition.take(article(1))
     for hours in (100, 200, 300):
         partition.take(clock(hours))
     assert partition.logic.state.members == {}
-    with pytest.raises(Refused) as refused:
-        partition.logic.decide(record_of(article(1, version=2, fetched_hours=310)))
-    assert refused.value.reason == "story_expired"
-    (event,) = partition.take(article(2, version=2, hours=305))
-    assert event.reason == "created"
+    for story_input in (article(1, version=2, fetched_hours=310), article(1)):
+        with pytest.raises(Refused) as refused:
+            partition.logic.decide(record_of(story_input))
+        assert refused.value.reason == "story_expired"
+    (event,) = partition.take(article(2, hours=0, fetched_hours=310))
+    assert event.reason == "created", "an old article that was never seen is welcome"

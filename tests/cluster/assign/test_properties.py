@@ -130,7 +130,7 @@ def small_rules():
     return rules(keep_days=10, sweep_limit=2, copies_indexed=1, second_look_every=5)
 
 
-GIVEN = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+GIVEN = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @GIVEN
