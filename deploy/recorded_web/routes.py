@@ -98,6 +98,8 @@ async def _outlet(request: web.Request, site: Site, outlet: Outlet, host: str) -
     address = edition.addresses.get((host, path))
     if address is not None:
         return await _article(request, site, address)
+    if (host, f"{path}/") in edition.addresses:
+        raise web.HTTPMovedPermanently(f"{path}/")
     if host != outlet.name:
         raise web.HTTPMovedPermanently(edition.origin(outlet.name) + request.path_qs)
     feed = next((plan for plan in outlet.feeds if plan.path == path), None)

@@ -290,6 +290,13 @@ async def test_the_plain_host_lists_all_feeds_and_says_what_this_is(web: Web):
     assert (await web.get("/nothing"))[0] == 404
 
 
+async def test_an_address_that_lacks_its_last_slash_leads_to_the_article(web: Web):
+    _, plan = story_of(web, "lanternfield/vermeulen-found")
+    url = web.edition.url(plan)
+    async with web.client.get(url.rstrip("/")) as response:
+        assert (response.status, str(response.url)) == (200, url)
+
+
 async def test_a_request_that_fits_nothing_gets_a_clear_answer(web: Web):
     assert (await web.get("/", headers={"Host": f"nobody.localhost:{web.server.port}"}))[0] == 404
     assert (await web.get("/", headers={"Host": "QUILLMARK.LOCALHOST."}))[0] == 200
