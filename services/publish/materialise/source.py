@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from services.publish.config import MaterialiseSettings
 from services.publish.materialise import tables
+from shared.errors import OwnerError
 from shared.kafka.client import client_options, start_client
 from shared.kafka.decision import Output, SourceRecord
 from shared.logs import get_logger
@@ -46,9 +47,16 @@ class Source:
         while missing:
             await asyncio.sleep(1)
             missing = sorted(set(tables.BY_TOPIC) - set(await self._consumer.topics()))
-        self._consumer.assign(
-            [TopicPartition(name, partition) for name in tables.BY_TOPIC for partition in self._consumer.partitions_for_topic(name)]
-        )
+        assigned = [TopicPartition(table.topic.name, partition) for table in tables.ALL for partition in range(table.topic.partitions)]
+        self._consumer.assign(assigned)
+        self.ends.update(await self._consumer.end_offsets(assigned))
+        for table in tables.ALL:
+            while (known := self._consumer.partitions_for_topic(table.topic.name)) is None:
+                await asyncio.sleep(0.1)  # the metadata of what was just assigned is on its way
+            if (found := len(known)) != table.topic.partitions:
+                raise OwnerError(
+                    f"{table.topic.name} has {found} partitions, and is read as having {table.topic.partitions}: see slugline topics check"
+                )
         self._started = True
 
     async def stop(self) -> None:
