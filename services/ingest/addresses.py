@@ -32,7 +32,7 @@ class AddressPolicy:
             except ValueError as error:
                 if "/" in entry or ":" in entry or not entry.strip("*."):
                     raise InvalidSetting(
-                        f"SLUGLINE_FETCH_ALLOW: {entry!r} is neither a host name, an address nor a network, such as *.localhost or 10.1.0.0/16"
+                        f"SLUGLINE_FETCH_ALLOW: {entry!r} is neither a host name, an address nor a network; *.localhost and 10.1.0.0/16 are"
                     ) from error
                 self._names.append(entry.lower().rstrip("."))
 

@@ -21,7 +21,10 @@ from services.ingest.decompress import decompress
 from services.ingest.identity import absolute_url
 from shared.errors import Refused
 
-ACCEPT_FEED: Final = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, application/xml;q=0.8, text/xml;q=0.8, */*;q=0.5"
+ACCEPT_FEED: Final = (
+    "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, "
+    "application/xml;q=0.8, text/xml;q=0.8, */*;q=0.5"
+)
 ACCEPT_PAGE: Final = "text/html, application/xhtml+xml;q=0.9, */*;q=0.5"
 TRANSIENT: Final = frozenset(
     ("dns_failed", "connect_failed", "connect_timeout", "first_byte_timeout", "total_timeout", "body_incomplete", "disconnected")

@@ -45,13 +45,15 @@ def extract(
     limits: PageLimits | None = None,
     future_tolerance_s: float = DEFAULT_TOLERANCE_S,
 ) -> Extracted:
-    """Read an article page. `url` is where it was found, after redirects.
+    """Read an article page. `url` is where it was found, after redirects; empty for a file, which is then believed in what it says.
 
     Raises `Refused`: too_large, empty, not_html, too_deep, too_many_elements, url_refused. A hostile page may hold the
     parser for long, so a service calls it through `ExtractorPool.extract`.
     """
     tree, source = parse_page(body, content_type=content_type, limits=limits or PageLimits())
     page = read_metadata(tree)
+    if not url:
+        url = absolute_url(page.rel_canonical or "") or absolute_url(page.og_url or "") or ""
     base = absolute_url(page.base or "", url) or url
     host = urlsplit(url).hostname or ""
     domain = registrable_domain(host)
@@ -75,7 +77,7 @@ def extract(
     text, truncated = cut(text)
     summary = next((description for raw in page.descriptions if (description := from_html(raw))), "")
     hint = next((code for tag in page.languages if (code := language_code(tag))), None)
-    canonical = believed_canonical(url, absolute_url(page.rel_canonical or "", base), absolute_url(page.og_url or "", base))
+    rel_canonical, og_url = absolute_url(page.rel_canonical or "", base), absolute_url(page.og_url or "", base)
     return Extracted(
         title=title,
         text=text,
@@ -88,9 +90,9 @@ def extract(
         updated_at=_time(page.updated, now, future_tolerance_s),
         language=detect_language(f"{title}\n{text or summary}", hint),
         publisher_name=site_names[0] if site_names else None,
-        rel_canonical=absolute_url(page.rel_canonical or "", base),
-        og_url=absolute_url(page.og_url or "", base),
-        canonical_url=canonical,
+        rel_canonical=rel_canonical,
+        og_url=og_url,
+        canonical_url=believed_canonical(url, rel_canonical, og_url) if url else "",
         extraction=verdict.extraction,
         note=verdict.note,
     )

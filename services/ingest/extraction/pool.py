@@ -17,7 +17,7 @@ from services.ingest.config import IngestSettings
 from services.ingest.extraction.model import Extracted
 from services.ingest.extraction.page import PageLimits
 from services.ingest.extraction.worker import READY
-from services.ingest.feeds.model import ParsedFeed
+from services.ingest.feeds.model import FeedLink, ParsedFeed
 from shared.errors import Refused, SluglineError
 
 _Read = TypeVar("_Read")
@@ -29,6 +29,7 @@ _KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "PYTHONHOME
 
 _EXTRACTED: TypeAdapter[Extracted] = TypeAdapter(Extracted)
 _PARSED: TypeAdapter[ParsedFeed] = TypeAdapter(ParsedFeed)
+_FOUND: TypeAdapter[tuple[FeedLink, ...]] = TypeAdapter(tuple[FeedLink, ...])
 
 
 class PoolBroken(SluglineError):
@@ -38,12 +39,14 @@ class PoolBroken(SluglineError):
 class ExtractorPool:
     """`async with ExtractorPool(settings) as pool: await pool.extract(…)`. Calls wait for a free subprocess."""
 
-    def __init__(self, settings: IngestSettings) -> None:
+    def __init__(self, settings: IngestSettings, *, warm_up: bool = True) -> None:
+        """Keep the settings. Without `warm_up` the language model is read with the first page: a command that reads a feed needs none."""
         self._settings = settings
         limits = PageLimits(max_bytes=settings.page_max_bytes, max_depth=settings.page_max_depth, max_elements=settings.page_max_elements)
         self._arguments = json.dumps(
             {
                 "memory_bytes": settings.extract_memory_bytes,
+                "warm_up": warm_up,
                 "page_limits": asdict(limits),
                 "feed_limits": {"max_items": settings.feed_max_items, "max_bytes": settings.feed_max_bytes},
                 "future_tolerance_s": settings.future_tolerance_s,
@@ -89,6 +92,12 @@ class ExtractorPool:
             raise Refused("too_large", f"{len(body)} bytes; {self._settings.feed_max_bytes} are allowed")
         answer = await self._ask("parse_feed", body, url, content_type, now, self._settings.parse_timeout_s)
         return _read(_PARSED, answer)
+
+    async def discover(self, html: bytes, *, url: str, content_type: str | None) -> tuple[FeedLink, ...]:
+        """Give the feeds that a site's page offers. Raises `Refused` as `extract` does."""
+        if len(html) > self._settings.feed_max_bytes:
+            raise Refused("too_large", f"{len(html)} bytes; {self._settings.feed_max_bytes} are allowed")
+        return _read(_FOUND, await self._ask("discover", html, url, content_type, None, self._settings.extract_timeout_s))
 
     async def _ask(self, task: str, body: bytes, url: str, content_type: str | None, now: datetime | None, timeout_s: float) -> bytes:
         request = json.dumps(

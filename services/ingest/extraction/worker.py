@@ -24,7 +24,7 @@ EXIT_MEMORY = 77
 
 
 def main() -> int:
-    """Serve until stdin ends. `argv[1]` is JSON: memory_bytes, and limits as `PageLimits` and `parse_feed` take them."""
+    """Serve until stdin ends. `argv[1]` is JSON: memory_bytes, warm_up, and limits as `PageLimits` and `parse_feed` take them."""
     arguments: dict[str, Any] = json.loads(sys.argv[1])
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library that prints must not disturb the frames
@@ -55,13 +55,15 @@ def _load(arguments: dict[str, Any]) -> Any:
     from services.ingest.extraction.extract import extract  # noqa: PLC0415
     from services.ingest.extraction.model import Extracted  # noqa: PLC0415
     from services.ingest.extraction.page import PageLimits  # noqa: PLC0415
-    from services.ingest.feeds import ParsedFeed, parse_feed  # noqa: PLC0415
+    from services.ingest.feeds import FeedLink, ParsedFeed, discover_feeds, parse_feed  # noqa: PLC0415
+    from services.ingest.feeds.decode import decode  # noqa: PLC0415
     from services.ingest.language import detect_language  # noqa: PLC0415
 
     limits = PageLimits(**arguments["page_limits"])
     tolerance_s = float(arguments["future_tolerance_s"])
-    extracted, parsed = TypeAdapter(Extracted), TypeAdapter(ParsedFeed)
-    detect_language("The model is read before the first page comes.")
+    extracted, parsed, found = TypeAdapter(Extracted), TypeAdapter(ParsedFeed), TypeAdapter(tuple[FeedLink, ...])
+    if arguments["warm_up"]:
+        detect_language("The model is read before the first page comes.")
 
     def serve(request: dict[str, Any], body: bytes) -> bytes:
         now = datetime.fromisoformat(request["now"])
@@ -71,6 +73,8 @@ def _load(arguments: dict[str, Any]) -> Any:
                     body, url=request["url"], content_type=request["content_type"], now=now, limits=limits, future_tolerance_s=tolerance_s
                 )
                 return b'{"ok":' + extracted.dump_json(page) + b"}"
+            if request["task"] == "discover":
+                return b'{"ok":' + found.dump_json(discover_feeds(decode(body, request["content_type"]).text, url=request["url"])) + b"}"
             feed = parse_feed(
                 body,
                 url=request["url"],

@@ -74,10 +74,13 @@ def parse_feed(
 def _read(syndicated: Syndicated, context: Context) -> ParsedFeed:
     feed = dict(syndicated.feed)
     context.link = feed_link(feed, context.url)
+    links = [link for link in feed.get("links", ()) if isinstance(link, dict)]
+    if not context.url:
+        own = next((url for link in links if link.get("rel") == "self" and (url := absolute_url(str(link.get("href"))))), None)
+        context.url = own or context.link or ""
     tag = feed.get("language")
     context.language = language_code(tag)
     read_entries(syndicated, context)
-    links = [link for link in feed.get("links", ()) if isinstance(link, dict)]
     moved = feed.get("newlocation") or feed.get("itunes_new-feed-url")
     return ParsedFeed(
         format=syndicated.version or "unknown",
