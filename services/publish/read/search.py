@@ -64,7 +64,9 @@ page AS (
     SELECT * FROM found WHERE (score, story_id) < ($5, $6) ORDER BY score DESC, story_id DESC LIMIT $7
 )
 SELECT {CARD}, p.score, coalesce(
-    CASE WHEN brief.plain <> '' AND to_tsvector('pg_catalog.simple', brief.plain) @@ websearch_to_tsquery('pg_catalog.simple', $1) THEN
+    -- An older brief may hold sentences of an article that has left the story since.
+    CASE WHEN brief.plain <> '' AND brief.story_revision >= s.revision
+        AND to_tsvector('pg_catalog.simple', brief.plain) @@ websearch_to_tsquery('pg_catalog.simple', $1) THEN
         ts_headline('pg_catalog.simple', translate(brief.plain, '{MARK}{UNMARK}', ''), websearch_to_tsquery('pg_catalog.simple', $1), $8)
     END,
     (SELECT ts_headline(search_config(a.language), translate(left(concat_ws(' ', a.summary, a.text), 20000), '{MARK}{UNMARK}', ''),
