@@ -53,6 +53,7 @@ MOUNTED: Final = {
     "stories": Mounted("services.publish.cli:stories_app", "publish", "List and show stories."),
     "views": Mounted("services.publish.cli:views_app", "publish", "Define the feeds that readers see."),
     "contracts": Mounted("deploy.contracts:app", "", "Export the schemas of messages, and check them."),
+    "offsets": Mounted("deploy.offsets:app", "", "Show where each stage stands in its source, and set it anew."),
 }
 
 SERVICES: Final = {

@@ -16,11 +16,11 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from deploy.local.failures import CannotStart
+from deploy.local.failures import CannotStart, PortTaken
 from deploy.local.jars import KAFKA, Progress, ensure_jars
 from deploy.local.java import find_java
 from deploy.local.places import cache_folder
-from deploy.local.ports import LOOPBACK
+from deploy.local.ports import LOOPBACK, is_free
 from deploy.local.supervise import Child, Command, Watchdog
 from shared.errors import Unreachable
 
@@ -131,8 +131,13 @@ class Broker:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         (self.folder / "server.properties").write_text(self._properties())
         (self.folder / "log4j2.properties").write_text(LOG4J.format(log=self.log))
-        if not (self.folder / "data" / "meta.properties").exists():
+        if not self._meta.exists():
             self._format()
+
+    def cluster_id(self) -> str:
+        """Give the id that the data folder was formatted with."""
+        lines = (self._meta.read_text()).splitlines()
+        return next(line.partition("=")[2] for line in lines if line.startswith("cluster.id="))
 
     def command(self) -> Command:
         """Give how to start the broker."""
@@ -159,7 +164,8 @@ class Broker:
     async def wait_until_ready(self, limit_s: float = START_LIMIT_S) -> None:
         """Wait until the broker answers and its group and transaction coordinators do. Raises `CannotStart`."""
         try:
-            await wait_for_broker(self.bootstrap_servers, limit_s, self._raise_if_ended)
+            # By its cluster's id, since another broker may have taken the port while ours started.
+            await wait_for_broker(self.bootstrap_servers, limit_s, self._raise_if_ended, cluster_id=self.cluster_id())
         except Unreachable as error:
             raise CannotStart(f"Kafka does not answer: {error}. Its log is {self.log}.") from error
 
@@ -173,8 +179,14 @@ class Broker:
         if self.child:
             self.child.stop(STOP_LIMIT_S)
 
+    @property
+    def _meta(self) -> Path:
+        return self.folder / "data" / "meta.properties"
+
     def _raise_if_ended(self) -> None:
         if self.child and self.child.returncode() is not None:
+            if not is_free(self.port) or not is_free(self.controller_port):
+                raise PortTaken(f"Kafka can't listen on port {self.port} or {self.controller_port}: another process took it")
             raise CannotStart(f"Kafka ended while it started; the last of {self.child.command.log}:\n{self.child.last_words()}")
 
     def _java(self, main_class: str, *options: str) -> list[str]:
@@ -203,8 +215,10 @@ class Broker:
             )
 
 
-async def wait_for_broker(bootstrap_servers: str, limit_s: float, check: Callable[[], None] = lambda: None) -> None:
-    """Wait until a broker answers and its group and transaction coordinators do.
+async def wait_for_broker(
+    bootstrap_servers: str, limit_s: float, check: Callable[[], None] = lambda: None, *, cluster_id: str | None = None
+) -> None:
+    """Wait until a broker, of that cluster if one is given, answers and its group and transaction coordinators do.
 
     Asking for a coordinator makes the broker create its internal topics now and not at the first client's start.
     `check` is called at each try and may raise to end the wait. Raises `Unreachable` after the limit.
@@ -214,7 +228,7 @@ async def wait_for_broker(bootstrap_servers: str, limit_s: float, check: Callabl
         check()
         remaining_s = deadline - time.monotonic()
         try:
-            await asyncio.wait_for(_ask_coordinators(bootstrap_servers), max(0.1, min(10.0, remaining_s)))
+            await asyncio.wait_for(_ask_coordinators(bootstrap_servers, cluster_id), max(0.1, min(10.0, remaining_s)))
         except (KafkaError, OSError, TimeoutError, ValueError, AssertionError) as error:
             if remaining_s <= 0:
                 raise Unreachable(f"no Kafka broker answers at {bootstrap_servers} within {limit_s:g} s ({error!r})") from error
@@ -223,10 +237,12 @@ async def wait_for_broker(bootstrap_servers: str, limit_s: float, check: Callabl
             return
 
 
-async def _ask_coordinators(bootstrap_servers: str) -> None:
+async def _ask_coordinators(bootstrap_servers: str, cluster_id: str | None) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, client_id="slugline-local")
     try:
         await admin.start()
+        if cluster_id is not None and (found := (await admin.describe_cluster())["cluster_id"]) != cluster_id:
+            raise ValueError(f"a broker of another cluster ({found}) listens there")
         for kind in (0, 1):
             await admin.find_coordinator("slugline-local", kind)
     finally:

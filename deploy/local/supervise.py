@@ -192,12 +192,12 @@ class Supervisor:
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self.restarts: dict[str, int] = {}
 
-    def start(self, command: Command) -> Child:
-        """Start a child and keep it running. Raises `CannotStart` when its program can't be run."""
+    def start(self, command: Command, renew: Callable[[], Command] | None = None) -> Child:
+        """Start a child and keep it running; `renew` gives the command of a later start. Raises `CannotStart`."""
         child = Child(command, self._watchdog)
         self._children[command.name] = child
         self.restarts[command.name] = 0
-        self._keepers[command.name] = asyncio.create_task(self._keep(command), name=f"keep {command.name}")
+        self._keepers[command.name] = asyncio.create_task(self._keep(command, renew), name=f"keep {command.name}")
         return child
 
     @property
@@ -240,7 +240,7 @@ class Supervisor:
                 keeper.cancel()
             self._children.pop(name).kill()
 
-    async def _keep(self, command: Command) -> None:
+    async def _keep(self, command: Command, renew: Callable[[], Command] | None) -> None:
         backoff_s = FIRST_BACKOFF_S
         while True:
             child = self._children[command.name]
@@ -253,7 +253,7 @@ class Supervisor:
             backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
             self.restarts[command.name] += 1
             try:
-                self._children[command.name] = Child(command, self._watchdog)
+                self._children[command.name] = Child(renew() if renew else command, self._watchdog)
             except CannotStart as error:
                 self._tell(command.name, str(error))
 
