@@ -66,6 +66,8 @@ class CommandOp(StrEnum):
     PIN = "pin"
     UNPIN = "unpin"
     ERASE = "erase"
+    OWN = "own"
+    """A publisher belongs to an owner from now on: an edit of the owner table, sent to every partition."""
 
 
 class Command(Part):
@@ -76,6 +78,8 @@ class Command(Part):
     story_id: UUID | None = None
     into_story_id: UUID | None = Field(default=None, description="merge and move: where to")
     article_ids: tuple[UUID, ...] = Field(default=(), max_length=1_000)
+    publisher_id: str | None = Field(default=None, max_length=255, description="own: the publisher's registrable domain")
+    owner: Line | None = Field(default=None, description="own: who stands behind it; absent: what the shipped table says again")
     actor: Line
     why: Line = ""
     at: UtcTime

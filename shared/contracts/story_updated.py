@@ -41,6 +41,7 @@ class Actor(Part):
     kind: str = Field(default="machine", pattern=r"^(machine|editor)$")
     name: Line = ""
     why: Line = ""
+    command_id: UUID | None = Field(default=None, description="the editor's command")
 
 
 class StoryUpdated(Message):

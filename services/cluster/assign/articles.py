@@ -1,6 +1,6 @@
 """What an article's version does: it joins a story or founds one, is corrected, withdrawn, or comes back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -21,10 +21,8 @@ COMPARED = 12
 ROOM_MADE = 20
 """Stories closed for want of room by one article at most."""
 
-OwnerOf = Callable[[str], str]
 
-
-def take_article(draft: Draft, article: EnrichedArticle, owner_of: OwnerOf) -> None:
+def take_article(draft: Draft, article: EnrichedArticle) -> None:
     """Handle a version of an article. One that was seen, or an older one, changes nothing."""
     known = draft.member(article.article_id)
     if known is not None and (article.version <= known.version or known.erased):
@@ -32,12 +30,12 @@ def take_article(draft: Draft, article: EnrichedArticle, owner_of: OwnerOf) -> N
     if known is None:
         _refuse_forgotten(draft, article)
     if article.status is ArticleStatus.WITHDRAWN:
-        _withdraw(draft, article, known, owner_of)
+        _withdraw(draft, article, known)
         return
     seq = draft.next_seq()
     if look_again(draft):
         known = draft.member(article.article_id)
-    member = _record(article, known, owner_of, seq)
+    member = _record(draft, article, known, seq)
     if known is None or known.story_id is None:
         _join(draft, member, article.features)
     elif known.present:
@@ -60,7 +58,7 @@ def _refuse_forgotten(draft: Draft, article: EnrichedArticle) -> None:
         )
 
 
-def _record(article: EnrichedArticle, known: MemberRecord | None, owner_of: OwnerOf, seq: int) -> MemberRecord:
+def _record(draft: Draft, article: EnrichedArticle, known: MemberRecord | None, seq: int) -> MemberRecord:
     """Give a published article's record: its place, if it has one, as it was, all else as this version says."""
     event_at = min(article.published_at or (known.event_at if known else article.fetched_at), article.fetched_at)
     return MemberRecord(
@@ -73,7 +71,7 @@ def _record(article: EnrichedArticle, known: MemberRecord | None, owner_of: Owne
         url=article.url,
         publisher_id=article.publisher.id,
         publisher_name=article.publisher.name,
-        owner=owner_of(article.publisher.id),
+        owner=draft.state.owner_of(article.publisher.id),
         language=known.language if known else article.language,
         published_at=article.published_at,
         fetched_at=article.fetched_at,
@@ -176,10 +174,10 @@ def _correct(draft: Draft, member: MemberRecord, features: Features | None) -> N
     _index(draft, member.article_id, features)
 
 
-def _withdraw(draft: Draft, article: EnrichedArticle, known: MemberRecord | None, owner_of: OwnerOf) -> None:
+def _withdraw(draft: Draft, article: EnrichedArticle, known: MemberRecord | None) -> None:
     """Take a withdrawn article out of its story's count. One that was never seen is remembered, lest an old version publish it."""
     if known is None:
-        draft.put_member(replace(_record(article, None, owner_of, 0), present=False))
+        draft.put_member(replace(_record(draft, article, None, 0), present=False))
     elif known.story_id is None or not known.present:
         draft.put_member(replace(known, version=article.version))
     else:

@@ -113,6 +113,17 @@ def _erase(draft: Draft, command: Command) -> bool:
     return True
 
 
+def _own(draft: Draft, command: Command) -> bool:
+    """Say who stands behind a publisher from now on; members that are there keep their owner, or every count would change at once."""
+    publisher_id = (command.publisher_id or "").lower()
+    if not publisher_id:
+        raise Refused("invalid_command", f"{command.op} {command.command_id} needs a publisher_id")
+    if draft.state.owners.get(publisher_id) == (command.owner or None):
+        return False
+    draft.effects.owners[publisher_id] = command.owner or None
+    return True
+
+
 def _blank(member: MemberRecord) -> MemberRecord:
     """Keep of an erased article only what makes its redelivery harmless."""
     return replace(
@@ -172,7 +183,7 @@ def _ids(draft: Draft, story: StoryRecord) -> list[UUID]:
 
 
 def _actor(command: Command) -> Actor:
-    return Actor(kind="editor", name=command.actor, why=command.why)
+    return Actor(kind="editor", name=command.actor, why=command.why, command_id=command.command_id)
 
 
 def _tie(draft: Draft, pairs: Iterable[tuple[UUID, UUID]], kind: str, command: Command) -> None:
@@ -205,5 +216,6 @@ _HANDLERS: Mapping[CommandOp, Callable[[Draft, Command], bool]] = MappingProxyTy
         CommandOp.PIN: _pin,
         CommandOp.UNPIN: _pin,
         CommandOp.ERASE: _erase,
+        CommandOp.OWN: _own,
     }
 )

@@ -31,9 +31,8 @@ class AssignLogic:
     ) -> None:
         """Begin without stories. Raises `InvalidSetting` for an owner table that can't be read."""
         self._partition = partition
-        self._owners = read_owners(rules.owner_table or SHIPPED)
         self._changelog: dict[str, bytes] = {}
-        self.state = State(rules, make_index)
+        self.state = State(rules, make_index, read_owners(rules.owner_table or SHIPPED))
 
     def restore(self, key: str, value: bytes | None) -> None:
         """Take one changelog record, oldest first; None deletes."""
@@ -64,7 +63,7 @@ class AssignLogic:
         """Say what follows from an input that is read already."""
         with Draft(self.state, self._partition) as draft:
             if story_input.article is not None:
-                take_article(draft, story_input.article, self._owner_of)
+                take_article(draft, story_input.article)
             elif story_input.command is not None:
                 take_command(draft, story_input.command)
             elif story_input.link is not None:
@@ -77,9 +76,6 @@ class AssignLogic:
         """Take a decision over into memory."""
         if isinstance(decision, Assigned):
             self.state.take(decision.effects)
-
-    def _owner_of(self, publisher_id: str) -> str:
-        return self._owners.get(publisher_id, publisher_id)
 
 
 def _read(effects: Effects, features: dict[UUID, bytes], key: str, value: bytes) -> None:
@@ -98,5 +94,7 @@ def _read(effects: Effects, features: dict[UUID, bytes], key: str, value: bytes)
         effects.ties[UUID(one), UUID(other)] = records.TIE.validate_json(value)
     elif prefix == records.COMMAND_PREFIX:
         effects.commands[UUID(name)] = records.COMMAND.validate_json(value)
+    elif prefix == records.OWNER_PREFIX:
+        effects.owners[name] = records.OWNER.validate_json(value)
     else:
         raise ValueError("no record of this version's state has such a key")

@@ -1,4 +1,4 @@
-"""The state's records, each one changelog key: a story, a member, its features, an editor's tie, a command, the clock.
+"""The state's records, each one changelog key: a story, a member, its features, an editor's tie, a command, a publisher's owner, the clock.
 
 They are slotted frozen dataclasses, not messages: a partition holds hundreds of thousands, and nobody else reads them.
 """
@@ -18,6 +18,7 @@ MEMBER_PREFIX: Final = "m:"
 FEATURES_PREFIX: Final = "f:"
 TIE_PREFIX: Final = "t:"
 COMMAND_PREFIX: Final = "c:"
+OWNER_PREFIX: Final = "o:"
 CLOCK_KEY: Final = "clock"
 
 
@@ -157,6 +158,7 @@ STORY: Final[TypeAdapter[StoryRecord]] = TypeAdapter(StoryRecord)
 MEMBER: Final[TypeAdapter[MemberRecord]] = TypeAdapter(MemberRecord)
 TIE: Final[TypeAdapter[Tie]] = TypeAdapter(Tie)
 COMMAND: Final[TypeAdapter[CommandRecord]] = TypeAdapter(CommandRecord)
+OWNER: Final[TypeAdapter[str]] = TypeAdapter(str)
 CLOCK: Final[TypeAdapter[ClockRecord]] = TypeAdapter(ClockRecord)
 
 

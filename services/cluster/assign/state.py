@@ -1,7 +1,7 @@
 """One partition's stories in memory: the records of its changelog and what is derived from them."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,6 +30,7 @@ class Effects:
     features: dict[UUID, Features | None] = field(default_factory=dict)
     ties: dict[tuple[UUID, UUID], Tie | None] = field(default_factory=dict)
     commands: dict[UUID, CommandRecord | None] = field(default_factory=dict)
+    owners: dict[str, str | None] = field(default_factory=dict)
     clock: ClockRecord | None = None
 
     def changes(self) -> dict[str, bytes | None]:
@@ -51,6 +52,7 @@ _BY_ID = (
     (records.MEMBER_PREFIX, records.MEMBER, "members"),
     (records.STORY_PREFIX, records.STORY, "stories"),
     (records.COMMAND_PREFIX, records.COMMAND, "commands"),
+    (records.OWNER_PREFIX, records.OWNER, "owners"),
 )
 
 
@@ -68,7 +70,7 @@ class Assigned(Decision):
 class State:
     """The stories of one partition. `take` is the only way in which it changes."""
 
-    def __init__(self, rules: StoryRules, make_index: Callable[[], Index]) -> None:
+    def __init__(self, rules: StoryRules, make_index: Callable[[], Index], shipped_owners: Mapping[str, str]) -> None:
         self.rules = rules
         self.stories: dict[UUID, StoryRecord] = {}
         self.members: dict[UUID, MemberRecord] = {}
@@ -76,6 +78,8 @@ class State:
         self.prints: dict[UUID, Print] = {}
         self.ties = Ties()
         self.commands: dict[UUID, CommandRecord] = {}
+        self.owners: dict[str, str] = {}
+        self._shipped_owners = shipped_owners
         self.clock: ClockRecord | None = None
         self.seq = 0
         """How many articles' features and commands took effect so far."""
@@ -97,6 +101,10 @@ class State:
         for passed in path:
             self._homes[passed] = story_id
         return story_id
+
+    def owner_of(self, publisher_id: str) -> str:
+        """Say who stands behind a publisher: as editors said, else by the shipped table, else itself."""
+        return self.owners.get(publisher_id) or self._shipped_owners.get(publisher_id, publisher_id)
 
     def due_at(self, story: StoryRecord) -> datetime:
         """Say when a story that gets nothing more has been quiet for long enough to close."""
@@ -123,6 +131,11 @@ class State:
             else:
                 self.commands[command_id] = command
                 self.seq = max(self.seq, command.seq)
+        for publisher_id, owner in effects.owners.items():
+            if owner is None:
+                self.owners.pop(publisher_id, None)
+            else:
+                self.owners[publisher_id] = owner
         if effects.clock is not None:
             self.clock = effects.clock
 
@@ -137,7 +150,7 @@ class State:
             self._take_story(story_id, effects.stories[story_id])
         for article_id in sorted(features, key=lambda article_id: (self.members[article_id].seq, article_id)):
             self._take_features(article_id, Features.model_validate_json(features.pop(article_id)))
-        self.take(Effects(ties=effects.ties, commands=effects.commands, clock=effects.clock))
+        self.take(Effects(ties=effects.ties, commands=effects.commands, owners=effects.owners, clock=effects.clock))
         if effects.clock is not None:
             self.seq = max(self.seq, effects.clock.seq)
             self.ordinal = max(self.ordinal, effects.clock.ordinal)

@@ -173,3 +173,15 @@ def test_a_merge_keeps_the_links_of_both(partition: Partition) -> None:
 
 def test_a_link_of_an_unknown_story_is_refused(partition: Partition) -> None:
     assert refusal(partition, link(uuid.UUID(int=5), 90)) == "unknown_story"
+
+
+def test_an_edit_of_the_owner_table_counts_for_articles_from_then_on(partition: Partition) -> None:
+    own = command(CommandOp.OWN, publisher_id="outlet7.example", owner="House")
+    partition.take(article(6, outlet="outlet6.example"), own, command(CommandOp.OWN, 2, publisher_id="outlet6.example", owner="House"))
+    assert partition.logic.state.owners == {"outlet6.example": "House", "outlet7.example": "House"}
+    partition.restart()
+    assert partition.logic.state.members[article_uuid(6)].owner == "outlet6.example"
+    decision = partition.logic.decide(record_of(article(7)))
+    assert decision.effects.members[article_uuid(7)].owner == "House"
+    partition.take(command(CommandOp.OWN, 3, publisher_id="outlet7.example"))
+    assert "o:outlet7.example" not in partition.changelog

@@ -99,6 +99,7 @@ def picture(state: State) -> dict[str, Any]:
         "prints": state.prints,
         "ties": state.ties._of,
         "commands": state.commands,
+        "owners": state.owners,
         "clock": state.clock,
         "counters": (state.seq, state.ordinal),
         "held": {
