@@ -1,0 +1,1 @@
+"""Tests of the rows: what the topics say is what Postgres holds."""
