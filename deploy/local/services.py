@@ -47,4 +47,6 @@ DEMO_ENVIRONMENT: Final[Mapping[str, str]] = {
     "SLUGLINE_FETCH_ALLOW": "*.localhost,127.0.0.1",
     # A feed's first interval, until its habit is known; no feed is asked sooner than it allows.
     "SLUGLINE_POLL_INTERVAL_FIRST_S": "5",
+    # Looked at again after one, three and ten minutes, so that a visitor sees the correction and the withdrawal.
+    "SLUGLINE_RECHECK_AFTER_H": "0.017,0.05,0.167",
 }

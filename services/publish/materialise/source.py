@@ -51,7 +51,7 @@ class Source:
         self._consumer.assign(assigned)
         self.ends.update(await self._consumer.end_offsets(assigned))
         for table in tables.ALL:
-            while (known := self._consumer.partitions_for_topic(table.topic.name)) is None:
+            while (known := self._consumer.partitions_for_topic(table.topic.name)) is None:  # noqa: ASYNC110 - aiokafka has no event for it
                 await asyncio.sleep(0.1)  # the metadata of what was just assigned is on its way
             if (found := len(known)) != table.topic.partitions:
                 raise OwnerError(
