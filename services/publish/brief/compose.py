@@ -1,8 +1,9 @@
 """Composes a story's brief from its articles, by extraction alone."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
-from services.publish.brief.group import group
+from services.publish.brief.group import Group, affinity, group
 from services.publish.brief.head import Heading, choose_heading
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
 from services.publish.brief.read import Reading, read_article
@@ -10,6 +11,12 @@ from services.publish.brief.select import Candidate, choose, find_candidates
 from services.publish.brief.source import Source
 from shared.contracts.brief import Brief, Section, Sentence
 from shared.contracts.story import Story
+
+READINGS = 256
+"""Readings of articles that are kept: a story that grows is composed again with each article, and only the new one is read."""
+
+HOME = 0.1
+"""Affinity from which a sentence whose group has no heading may go into another section."""
 
 
 def compose(story: Story, sources: Sequence[Source], limits: Limits = DEFAULT_LIMITS) -> Brief:
@@ -19,27 +26,46 @@ def compose(story: Story, sources: Sequence[Source], limits: Limits = DEFAULT_LI
     sections. Never raises for an article's text, whatever it is; time and size are bounded by `limits`.
     """
     ordered = sorted(sources, key=lambda source: source.number)[: limits.sources]
-    readings = [read_article(source, place, limits) for place, source in enumerate(ordered)]
+    readings = [_read(source, limits) for source in ordered]
     told = [reading for reading in readings if reading.source.language == story.language] or readings
     headline = _headline_terms(story, readings)
     candidates = [c for c in find_candidates(readings, headline, limits) if c.article in told]
     chosen = choose(candidates, _sentence_count(len(ordered), limits), limits)
-    groups = group(chosen, candidates, limits)
-    taken: list[Heading] = []
-    sections: list[Section] = []
-    for held in groups:
-        heading = choose_heading(held.members, story.headline, taken, readings, limits)
-        if heading is None:
-            continue
-        taken.append(heading)
-        sections.append(Section(heading=heading.text, sentences=tuple(_sentence(member, readings) for member in held.members)))
+    sections = _write(group(chosen, candidates, limits), candidates, story.headline, readings, limits)
     cited = {number for section in sections for sentence in section.sentences for number in sentence.citations}
     return Brief(
         story_id=story.story_id,
         story_revision=story.revision,
-        sections=tuple(sections),
+        sections=sections,
         corrected=any(source.version > 1 and source.number in cited for source in ordered),
     )
+
+
+def _write(
+    groups: Sequence[Group], candidates: Sequence[Candidate], headline: str, readings: Sequence[Reading], limits: Limits
+) -> tuple[Section, ...]:
+    """Give each group its heading; one for which there is none goes into the likest other, if that has room."""
+    headed: list[tuple[Heading, list[Candidate]]] = []
+    homeless: list[Candidate] = []
+    for held in groups:
+        taken = [heading for heading, _ in headed]
+        heading = choose_heading(held.members, candidates, headline, taken, readings, limits)
+        if heading is not None:
+            headed.append((heading, list(held.members)))
+        else:
+            homeless.extend(held.members)
+    for candidate in homeless:
+        homes = [
+            (affinity(candidate, members[0]), -at) for at, (_, members) in enumerate(headed) if len(members) < limits.sentences_a_section
+        ]
+        if homes and max(homes)[0] >= HOME:
+            headed[-max(homes)[1]][1].append(candidate)
+    return tuple(
+        Section(heading=heading.text, sentences=tuple(_sentence(member, readings) for member in members)) for heading, members in headed
+    )
+
+
+_read = lru_cache(maxsize=READINGS)(read_article)
 
 
 def _sentence_count(articles: int, limits: Limits) -> int:

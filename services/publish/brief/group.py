@@ -12,6 +12,11 @@ SAME_KIND = 0.06
 NEIGHBOURS = 0.12
 """Gain of sentences that stand together in one article."""
 SAME_SPEAKER = 0.1
+OPENING_GAIN = 1.5
+"""What it is worth for the brief's first sentence to be an article's first."""
+QUOTED_LEAD_LOSS = 0.7
+LEAD_POSITIONS = 5
+"""Sentences of an article among which the brief's first section looks."""
 COMPANION = 0.12
 """Affinity from which a sentence that was not chosen may join a lonely one."""
 
@@ -49,7 +54,7 @@ def affinity(one: Candidate, other: Candidate) -> float:
     value = likeness(one, other)
     if one.kind == other.kind:
         value += SAME_KIND
-    if one.statement.article == other.statement.article and abs(one.statement.position - other.statement.position) <= 1:
+    if one.place == other.place and abs(one.statement.position - other.statement.position) <= 1:
         value += NEIGHBOURS
     if one.statement.marks.speakers & other.statement.marks.speakers:
         value += SAME_SPEAKER
@@ -57,19 +62,18 @@ def affinity(one: Candidate, other: Candidate) -> float:
 
 
 def _lead(chosen: Sequence[Candidate], limits: Limits) -> list[Candidate]:
+    """Give what happened: the best sentence with which a report begins, and what else the reports' beginnings say."""
     events = [c for c in chosen if c.kind == Kind.EVENT] or list(chosen)
-    first = max(
-        events,
-        key=lambda c: (c.score + (1.0 if c.statement.position == 0 else 0.4 if c.statement.position == 1 else 0.0), -c.statement.article),
-    )
-    lead = [first]
+    first = max(events, key=lambda c: (c.score + _opening(c), -c.place))
     size = 1 if len(chosen) <= 2 else 2 if len(chosen) <= 7 else limits.lead_sentences
-    for candidate in events:
-        if len(lead) >= size:
-            break
-        if candidate is not first and candidate.statement.position <= 4:
-            lead.append(candidate)
-    return lead
+    others = [c for c in events if c is not first and c.statement.position <= LEAD_POSITIONS]
+    others.sort(key=lambda c: -(c.score + _opening(c) + affinity(first, c)))
+    return [first, *others[: size - 1]]
+
+
+def _opening(candidate: Candidate) -> float:
+    gain = OPENING_GAIN / (1 + candidate.statement.position)
+    return gain - (QUOTED_LEAD_LOSS if candidate.statement.marks.quotes else 0.0)
 
 
 def _join(rest: Sequence[Candidate], limits: Limits) -> list[list[Candidate]]:
@@ -98,17 +102,15 @@ def _companion(lonely: Candidate, spare: Sequence[Candidate], used: Sequence[Can
     best: Candidate | None = None
     value = COMPANION
     for candidate in spare:
-        if candidate in used or any(repeats(candidate, other, limits) for other in used):
-            continue
         close = affinity(lonely, candidate)
-        if close > value:
+        if close > value and candidate not in used and not any(repeats(candidate, other, limits) for other in used):
             best, value = candidate, close
     return best
 
 
 def _ordered(held: Sequence[Candidate]) -> list[Candidate]:
     first = max(held, key=lambda c: c.score)
-    rest = sorted((c for c in held if c is not first), key=lambda c: (c.kind, c.statement.position, c.statement.article))
+    rest = sorted((c for c in held if c is not first), key=lambda c: (c.kind, c.statement.position, c.place))
     return [first, *rest]
 
 

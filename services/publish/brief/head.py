@@ -1,102 +1,341 @@
-"""Finds a section's heading: a title or a cut of a sentence, 4 to 10 words, that says what the section says."""
+"""Finds a section's heading: a title or a cut of a sentence, 4 to 10 words, that says what the section says.
 
-from collections.abc import Iterable, Sequence
+A cut begins where a sentence does (or after its opening phrase), leaves out a short insertion between commas, has a verb
+with what belongs to it, and ends before a border that leaves the rest dispensable. It never cuts away a condition or a "not".
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from services.publish.brief.lexicon import Lexicon
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
-from services.publish.brief.read import Reading, Statement, letters_only
+from services.publish.brief.read import IDEOGRAPHIC, Marks, Reading, Statement, Token, letters_only, mark, tokenise
 from services.publish.brief.select import Candidate
+from services.publish.brief.split import PAIRS
+from services.publish.brief.support import check
 
-TITLE_GAIN = 0.25
+TITLE_GAIN = 0.35
 """A title is written to be read alone."""
+BORDER_GAIN = {"end": 0.25, "comma": 0.2, "strong": 0.2, "weak": 0.0}
+ECHO_LOSS = 0.35
+"""Loss of a heading that the section's first sentence begins with."""
+HEADLINE_SHARE = 0.7
+"""Share of a heading's terms that the headline may have."""
+TAKEN_SHARE = 0.5
+"""Share of a heading's terms that an earlier heading may have."""
+COVERED = 0.7
+"""Share of a heading's weight that the section's sentences must contain."""
+SAID_WORDS = 3
+"""Words of weight that a heading with a verb of saying has after it: who said something is no news without what."""
+INSERTION = 9
+"""Words of an insertion between commas that is left out."""
+OPENING_PHRASE = 9
+"""Words of an opening phrase that is left out."""
+TITLE_CASE = 0.35
+"""Share of a title's words with a capital from which its capitals say nothing."""
+SIGNS_A_WORD = 2
+"""Signs that count as one word in Chinese and Japanese."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A heading that may be used, with its terms."""
+    """A heading that may be used."""
 
     text: str
-    terms: frozenset[str]
-    title: bool
-
-
-def cut_headings(statement: Statement, article: Reading, limits: Limits = DEFAULT_LIMITS) -> list[Heading]:
-    """Cut a sentence's beginning at each safe border, so that what is left is a sentence of 4 to 10 words."""
-    lexicon = article.lexicon
-    text = statement.text
-    tokens = [token for token in statement.tokens if not token.mark or token.mark in ",;:–—"]
-    found: list[Heading] = []
-    words = 0
-    terms: set[str] = set()
-    has_verb = False
-    for place, token in enumerate(tokens):
-        if token.quoted:
-            break
-        border = place == len(tokens) - 1 or bool(tokens[place + 1].mark) or tokens[place + 1].word.low in lexicon.borders
-        if token.mark:
-            if token.mark in ";:–—":
-                break
-            continue
-        words += 1
-        if words > limits.heading_max_words:
-            break
-        terms.update(token.word.terms)
-        low = token.word.low
-        has_verb = (
-            has_verb
-            or low in lexicon.auxiliaries
-            or low in lexicon.speech
-            or (bool(lexicon.verb_endings) and low.endswith(lexicon.verb_endings))
-        )
-        if (
-            border
-            and words >= limits.heading_min_words
-            and has_verb
-            and low not in lexicon.dangling
-            and low not in lexicon.speech
-            and not token.word.stop
-        ):
-            cut = text[: token.end].strip()
-            found.append(Heading(cut, frozenset(terms), False))
-    return found
-
-
-def title_heading(article: Reading, limits: Limits = DEFAULT_LIMITS) -> Heading | None:
-    """Give an article's title as a heading, if its length is right."""
-    title = article.title.text
-    if (
-        not limits.heading_min_words <= len(title.split()) <= limits.heading_max_words
-        or title.endswith(("…", "...", ":", "?"))
-        or "|" in title
-    ):
-        return None
-    return Heading(title, frozenset(article.title.marks.terms), True)
+    marks: Marks
+    gain: float
 
 
 def choose_heading(
-    members: Sequence[Candidate], headline: str, taken: Iterable[Heading], readings: Sequence[Reading], limits: Limits = DEFAULT_LIMITS
+    members: Sequence[Candidate],
+    spare: Sequence[Candidate],
+    headline: str,
+    taken: Iterable[Heading],
+    readings: Sequence[Reading],
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Heading | None:
-    """Choose the heading that says most of a section and repeats neither the headline nor another heading."""
-    taken = list(taken)
+    """Choose the heading that says most of a section and repeats neither the headline nor another heading; None if none is fit."""
     section: dict[str, float] = {}
     for member in members:
         for term, weight in member.profile.items():
-            section[term] = max(section.get(term, 0.0), weight)
-    options: list[tuple[Heading, float]] = []
-    for member in members:
-        options.extend((heading, 0.0) for heading in cut_headings(member.statement, member.article, limits))
-        for place in member.stated_by:
-            title = title_heading(readings[place], limits)
-            if title is not None and title.terms <= section.keys():
-                options.append((title, TITLE_GAIN))
+            section[term] = section.get(term, 0.0) + weight
+    norm = sum(weight * weight for weight in section.values()) ** 0.5 or 1.0
+    passage = [member.statement.marks for member in members]
+    first = letters_only(members[0].statement.text)
+    headline_marks = _read(headline, members[0].article)
     best: Heading | None = None
     best_value = 0.0
-    same = letters_only(headline).strip()
-    for heading, gain in options:
-        letters = letters_only(heading.text).strip()
-        if letters == same or any(letters == letters_only(other.text).strip() for other in taken):
+    seen: set[str] = set()
+    taken = list(taken)
+    for heading, article in _options(members, spare, readings, limits):
+        letters = letters_only(heading.text)
+        if letters in seen or not heading.marks.weight:
             continue
-        value = gain + sum(section.get(term, 0.0) for term in heading.terms)
-        if value > best_value:
+        seen.add(letters)
+        value = heading.gain + sum(section.get(term, 0.0) for term in heading.marks.terms) / (norm * len(heading.marks.terms) ** 0.5)
+        if first.startswith(letters.rstrip()):
+            value -= ECHO_LOSS
+        if value <= best_value or _share(heading.marks, headline_marks) > HEADLINE_SHARE:
+            continue
+        if any(_share(heading.marks, other.marks) > TAKEN_SHARE for other in taken):
+            continue
+        if _says(heading.marks, passage, article, limits):
             best, best_value = heading, value
     return best
+
+
+def cut_headings(statement: Statement, article: Reading, limits: Limits = DEFAULT_LIMITS) -> Iterator[Heading]:
+    """Cut a sentence at each safe border, so that what is left is a sentence of 4 to 10 words."""
+    if article.source.language in IDEOGRAPHIC:
+        yield from _cut_clauses(statement.text, article, limits)
+        return
+    if article.lexicon.dangling:
+        for kept, border in _cuts(statement.tokens, article, limits):
+            text = _written(statement.text, kept)
+            if _is_balanced(text):
+                yield Heading(text, _read(text, article), BORDER_GAIN[border])
+
+
+def title_headings(article: Reading, names: frozenset[str], limits: Limits = DEFAULT_LIMITS) -> Iterator[Heading]:
+    """Give an article's title, or its parts between colons and dashes, as headings if their length is right."""
+    title = article.title.text
+    if article.source.language in IDEOGRAPHIC:
+        yield from _cut_clauses(title, article, limits)
+        return
+    if title.rstrip().endswith(("…", "...", "?")) or "?" in title:
+        return
+    parts = [part.strip(" |–—-:") for part in _parts(title)]
+    for part in parts if len(parts) > 1 else [title]:
+        words = part.split()
+        if not limits.heading_min_words <= len(words) <= limits.heading_max_words:
+            continue
+        tokens = tokenise(part, article.source.language)
+        lows = [token.word.low for token in tokens if not token.mark]
+        lexicon = article.lexicon
+        if not lows or lows[0] in lexicon.openers or lows[0] in lexicon.needs_context or lows[-1] in lexicon.dangling:
+            continue
+        if not _is_balanced(part) or {*lows} & (lexicon.first_person | lexicon.second_person):
+            continue
+        text = _sentence_case(part, article, names)
+        yield Heading(text, _read(text, article), TITLE_GAIN)
+
+
+def _options(
+    members: Sequence[Candidate], spare: Sequence[Candidate], readings: Sequence[Reading], limits: Limits
+) -> Iterator[tuple[Heading, Reading]]:
+    names = frozenset[str]().union(*(reading.known for reading in readings))
+    cited: set[int] = set()
+    for member in members:
+        cited.update(member.stated_by)
+        for heading in cut_headings(member.statement, member.article, limits):
+            yield heading, member.article
+    for place in sorted(cited):
+        for heading in title_headings(readings[place], names, limits):
+            yield heading, readings[place]
+    terms = {term for member in members for term in member.statement.marks.terms}
+    for other in spare:
+        if other.place in cited and len(terms & other.statement.marks.terms.keys()) >= 3:
+            for heading in cut_headings(other.statement, other.article, limits):
+                yield heading, other.article
+
+
+def _read(text: str, article: Reading) -> Marks:
+    return mark(text, tokenise(text, article.source.language), article.lexicon, article.known, None)
+
+
+def _share(marks: Marks, other: Marks) -> float:
+    return sum(weight for term, weight in marks.terms.items() if term in other.terms) / (marks.weight or 1.0)
+
+
+def _says(heading: Marks, passage: Sequence[Marks], article: Reading, limits: Limits) -> bool:
+    """Say whether the section's sentences contain the heading, by the check that citations pass."""
+    core = max(passage, key=lambda marks: _share(heading, marks))
+    share = sum(w for term, w in heading.terms.items() if any(term in marks.terms for marks in passage)) / heading.weight
+    return share >= COVERED and check(heading, [core], article, [], core, limits)[1] is None
+
+
+def _cuts(tokens: Sequence[Token], article: Reading, limits: Limits) -> Iterator[tuple[list[Token], str]]:
+    """Give each cut's words and marks and the kind of border that ends it."""
+    lexicon = article.lexicon
+    start = _start(tokens, article)
+    if start is None:
+        return
+    kept: list[Token] = []
+    words = 0
+    verb: int | None = None
+    told = 0
+    speech = False
+    place = start
+    while place < len(tokens):
+        token = tokens[place]
+        low = token.word.low
+        if token.mark:
+            if token.mark == "," and verb is None and kept:
+                resumed = _after_insertion(tokens, place)
+                if resumed is None:
+                    return
+                place = resumed
+                continue
+            if token.mark in ",;:–—()":
+                return
+            kept.append(token)
+            place += 1
+            continue
+        if words and (low in lexicon.subjects or low in lexicon.openers) and not token.quoted and low not in lexicon.determiners:
+            return
+        if low in lexicon.first_person or low in lexicon.second_person:
+            return
+        kept.append(token)
+        words += 1
+        if words > limits.heading_max_words:
+            return
+        if _is_verb(tokens, place, article):
+            verb, told, speech = words, 0, low in lexicon.attributing
+        elif not token.word.stop and low not in lexicon.weekdays and low not in lexicon.months:
+            told += 1
+        if (
+            verb is not None
+            and (not speech or told >= SAID_WORDS)
+            and words >= limits.heading_min_words
+            and (border := _border(tokens, place, article)) is not None
+        ):
+            rest = [t.word for t in tokens[place + 1 :]]
+            if _ends_well(tokens, place, words, verb, article) and not any(w.negation or w.low in lexicon.conditions for w in rest):
+                yield list(kept), border
+        place += 1
+
+
+def _start(tokens: Sequence[Token], article: Reading) -> int | None:
+    """Give the place of a sentence's subject: its beginning, or what follows its opening phrase."""
+    lexicon = article.lexicon
+    first = tokens[0]
+    if first.mark or first.quoted:
+        return None
+    place = 0
+    low = first.word.low
+    if (
+        low in lexicon.borders
+        or low in lexicon.weak_borders
+        or low in lexicon.conditions
+        or (low.endswith("ing") and lexicon.language == "en")
+    ):
+        place = next((at + 1 for at in range(min(len(tokens), OPENING_PHRASE + 1)) if tokens[at].mark == ","), 0)
+        if not place or place >= len(tokens) or tokens[place].mark or tokens[place].quoted:
+            return None
+    word = tokens[place].word
+    if word.low in lexicon.openers or word.low in lexicon.needs_context or word.low in lexicon.subjects:
+        return None
+    if word.stop and word.low not in lexicon.determiners and word.value is None:
+        return None
+    return place
+
+
+def _is_participle(low: str, lexicon: Lexicon) -> bool:
+    return lexicon.language == "en" and len(low) > 4 and low.endswith(("ing", "ly"))
+
+
+def _after_insertion(tokens: Sequence[Token], comma: int) -> int | None:
+    for at in range(comma + 2, min(len(tokens), comma + INSERTION + 2)):
+        if tokens[at].mark == ",":
+            return at + 1
+        if tokens[at].mark:
+            return None
+    return None
+
+
+def _is_verb(tokens: Sequence[Token], place: int, article: Reading) -> bool:
+    lexicon = article.lexicon
+    word = tokens[place].word
+    if word.low in lexicon.auxiliaries or word.low in lexicon.speech or word.low in lexicon.intransitive:
+        return not (word.capital and word.low in article.known)
+    if not lexicon.verb_endings or len(word.low) < 5 or not word.low.endswith(lexicon.verb_endings) or word.capital:
+        return False
+    before = tokens[place - 1].word if place else None
+    return before is not None and (not before.stop or before.low in lexicon.auxiliaries)
+
+
+def _border(tokens: Sequence[Token], place: int, article: Reading) -> str | None:
+    after = place + 1
+    if after >= len(tokens):
+        return "end"
+    token = tokens[after]
+    if token.mark:
+        return "comma" if token.mark in ",;:–—(" else None
+    if token.word.low in article.lexicon.borders:
+        return "strong"
+    return "weak" if token.word.low in article.lexicon.weak_borders else None
+
+
+def _ends_well(tokens: Sequence[Token], place: int, words: int, verb: int, article: Reading) -> bool:
+    """Say whether a cut can end with a word: not with one that waits for another, nor with a verb that lacks its object."""
+    lexicon = article.lexicon
+    word = tokens[place].word
+    if word.low in lexicon.dangling or word.low in lexicon.speech or word.low in lexicon.auxiliaries:
+        return False
+    if (word.stop and word.value is None) or word.low in lexicon.titles:
+        return False
+    if verb == words and word.low not in lexicon.intransitive:
+        helper = tokens[place - 1].word.low if place else ""
+        return helper in lexicon.helpers
+    if word.low in lexicon.weekdays or word.low in lexicon.months:
+        return tokens[place - 1].word.low in lexicon.weak_borders
+    return True
+
+
+def _written(text: str, kept: Sequence[Token]) -> str:
+    """Write a cut's words as the sentence has them, without what was left out between them."""
+    pieces: list[str] = []
+    end = kept[0].start
+    for token in kept:
+        gap = text[end : token.start]
+        pieces.append(gap if len(gap) <= 1 or gap.isspace() else (gap if not any(sign in gap for sign in ",") else " "))
+        pieces.append(text[token.start : token.end])
+        end = token.end
+    written = "".join(pieces).strip()
+    return written[:1].upper() + written[1:]
+
+
+def _is_balanced(text: str) -> bool:
+    return text.count('"') % 2 == 0 and all(text.count(left) == text.count(right) for left, right in PAIRS.items() if left != "„")
+
+
+def _parts(title: str) -> list[str]:
+    parts = [title]
+    for sign in (" | ", " — ", " – ", " - ", ": ", "; "):
+        parts = [piece for part in parts for piece in part.split(sign)]
+    return parts
+
+
+def _sentence_case(title: str, article: Reading, names: frozenset[str]) -> str:
+    """Write an English title with capitals for names alone, as the headings that are cut from sentences have them."""
+    tokens = [token for token in tokenise(title, article.source.language) if not token.mark]
+    long = [token for token in tokens if token.end - token.start > 3]
+    if article.source.language != "en" or not long or sum(token.word.capital for token in long) < TITLE_CASE * len(long):
+        return title
+    written = title
+    for token in tokens[1:]:
+        piece = title[token.start : token.end]
+        keeps = token.word.low in names or (len(piece) > 1 and piece[1:] != piece[1:].lower()) or len(piece) == 1
+        if (
+            token.word.capital
+            and not keeps
+            and token.word.low not in article.lexicon.months
+            and token.word.low not in article.lexicon.weekdays
+        ):
+            written = written[: token.start] + piece.lower() + written[token.end :]
+    return written
+
+
+def _cut_clauses(text: str, article: Reading, limits: Limits) -> Iterator[Heading]:
+    """Give the clauses of a Chinese or Japanese sentence that have a heading's length."""
+    low, high = limits.heading_min_words * SIGNS_A_WORD - 1, limits.heading_max_words * SIGNS_A_WORD + 2
+    held = ""
+    for sign in text:
+        if sign in "，。；：！？、,;:!?「」“”":
+            if low <= len(held.strip()) <= high:
+                yield Heading(held.strip(), _read(held, article), 0.0)
+            held = ""
+        else:
+            held += sign
+    if low <= len(held.strip()) <= high:
+        yield Heading(held.strip(), _read(held, article), 0.0)

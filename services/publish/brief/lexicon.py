@@ -50,6 +50,8 @@ class Lexicon:
     stemmer: Any
     nouns_capital: bool
     """Every noun has a capital (German), so that a capital does not show a name."""
+    verb_late: bool
+    """A negation may follow what it touches (German, Dutch)."""
     stop: frozenset[str] = frozenset()
     weak: frozenset[str] = frozenset()
     negations: frozenset[str] = frozenset()
@@ -60,11 +62,19 @@ class Lexicon:
     speech: frozenset[str] = frozenset()
     attributing: frozenset[str] = frozenset()
     """Verbs of saying that hand the whole statement to its speaker."""
+    sourcing: frozenset[str] = frozenset()
+    """Words whose source follows: "according" to, "selon", "laut"."""
     officials: frozenset[str] = frozenset()
+    """Authorities whose word news takes as fact: police, a ministry, figures."""
+    passives: frozenset[str] = frozenset()
+    """Words that turn who did what around: "by"."""
     openers: frozenset[str] = frozenset()
     needs_context: frozenset[str] = frozenset()
     context_phrases: tuple[str, ...] = ()
     cut_leads: tuple[str, ...] = ()
+    """Opening phrases before a comma that can be cut away: "however"."""
+    cut_words: frozenset[str] = frozenset()
+    """Opening words that can be cut away without a comma: "but"."""
     also_words: frozenset[str] = frozenset()
     subjects: frozenset[str] = frozenset()
     """Pronouns that stand for someone named before."""
@@ -80,10 +90,23 @@ class Lexicon:
     scales: Mapping[str, float] = field(default_factory=dict)
     percent: frozenset[str] = frozenset()
     same: Mapping[str, str] = field(default_factory=dict)
-    """A word's standard form, where several say the same."""
+    """A word's (or its stem's, or two joined words') standard form, where several say the same."""
+    pair_starts: frozenset[str] = frozenset()
+    """First words of the pairs in `same`."""
     borders: frozenset[str] = frozenset()
+    """A sentence can end before these and stay whole: "after", "while"."""
+    weak_borders: frozenset[str] = frozenset()
+    """It often can: "in", "with"."""
+    intransitive: frozenset[str] = frozenset()
+    """Verbs that end a sentence well: "died", "resigned"."""
+    objects: frozenset[str] = frozenset()
+    """Pronouns in the object's place, which stand for someone else than the subject."""
     dangling: frozenset[str] = frozenset()
     auxiliaries: frozenset[str] = frozenset()
+    helpers: frozenset[str] = frozenset()
+    """Verbs of the passive: "was", "been"."""
+    conditions: frozenset[str] = frozenset()
+    """Words of a condition or limit, which is never cut away: "if", "unless", "only"."""
     determiners: frozenset[str] = frozenset()
     short_forms: frozenset[str] = frozenset()
     titles: frozenset[str] = frozenset()
@@ -108,6 +131,9 @@ def _build(code: str, raw: dict[str, Any]) -> Lexicon:
     def phrases(name: str) -> tuple[str, ...]:
         return tuple(sorted({p.strip() for p in str(raw.get(name, "")).split("|") if p.strip()}, key=lambda p: (-len(p), p)))
 
+    def valued(name: str) -> list[tuple[str, float]]:
+        return [(word, float(value)) for word, _, value in (entry.partition("=") for entry in words(name))]
+
     opposites: dict[str, tuple[int, int]] = {}
     for pair, sides in enumerate(raw.get("opposites", ())):
         for side, listed in enumerate(sides):
@@ -118,10 +144,15 @@ def _build(code: str, raw: dict[str, Any]) -> Lexicon:
         for word in line:
             same.setdefault(word, line[0])
     stemmer = Stemmer.Stemmer(STEMMERS[code]) if code in STEMMERS else None
+    if stemmer is not None:
+        for word, standard in list(same.items()):
+            if "-" not in word:
+                same.setdefault(stemmer.stemWord(word), standard)
     return Lexicon(
         language=code,
         stemmer=stemmer,
         nouns_capital=bool(raw.get("nouns_capital", False)),
+        verb_late=bool(raw.get("verb_late", False)),
         stop=words("stop"),
         weak=words("weak"),
         negations=words("negations"),
@@ -129,11 +160,14 @@ def _build(code: str, raw: dict[str, Any]) -> Lexicon:
         opposites=opposites,
         speech=words("speech"),
         attributing=words("attributing"),
+        sourcing=words("sourcing"),
         officials=words("officials"),
+        passives=words("passives"),
         openers=words("openers"),
         needs_context=words("needs_context"),
-        context_phrases=phrases("context_phrases"),
+        context_phrases=tuple(f"{phrase} " for phrase in phrases("context_phrases")),
         cut_leads=phrases("cut_leads"),
+        cut_words=words("cut_words"),
         also_words=words("also_words"),
         subjects=words("subjects"),
         first_person=words("first_person"),
@@ -143,14 +177,20 @@ def _build(code: str, raw: dict[str, Any]) -> Lexicon:
         wider=words("wider"),
         weekdays=_numbered(line.split() for line in raw.get("weekdays", ())),
         months=_numbered((line.split() for line in raw.get("months", ())), start=1),
-        relative_days=dict(raw.get("relative_days", {})),
-        number_words={word: float(value) for word, value in raw.get("number_words", {}).items()},
-        scales={word: float(value) for word, value in raw.get("scales", {}).items()},
+        relative_days={word: int(value) for word, value in valued("relative_days")},
+        number_words=dict(valued("number_words")),
+        scales=dict(valued("scales")),
         percent=words("percent"),
         same=same,
+        pair_starts=frozenset(word.partition("-")[0] for word in same if "-" in word),
         borders=words("borders"),
+        weak_borders=words("weak_borders"),
+        intransitive=words("intransitive"),
+        objects=words("objects"),
         dangling=words("dangling"),
         auxiliaries=words("auxiliaries"),
+        helpers=words("helpers"),
+        conditions=words("conditions"),
         determiners=words("determiners"),
         short_forms=words("short_forms"),
         titles=words("titles"),

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,33 +15,45 @@ from services.publish.brief.split import clean_line, split
 
 WEAK_WEIGHT = 0.4
 NAME_WEIGHT = 1.2
-NEGATION_REACH = 3
-"""Terms after a negation that it can touch."""
-SPEAKER_REACH = 9
+SIGN_PAIR_WEIGHT = 0.7
+SCOPE = 3
+"""Terms that a negation or turning word can touch, inside its clause."""
+SPEAKER_REACH = 10
 """Tokens before a verb of saying where its speaker stands."""
+INVERTED_REACH = 8
+"""Tokens after a verb of saying where its speaker stands ("…, said the mayor of Oru")."""
+IDENTITY_REACH = 6
+"""Tokens around a name in which its office and country stand."""
 LONG_WORD = 40
 """Letters; a longer word is cut, whatever it is."""
 
 TOKEN = re.compile(
-    r"(?P<dotted>(?:[^\W\d_]\.){2,})"
-    r"|(?P<number>\d{1,3}(?:[\u00a0\u202f ]\d{3})+(?!\d)|\d+(?:[.,]\d+)*)"
-    r"|(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)*)"
-    r"|(?P<mark>[%٪,;:–—“”\"«»„「」『』()])"
+    r"((?:[^\W\d_]\.){2,})"
+    r"|(\d{1,3}(?:[\u00a0\u202f ]\d{3})+(?!\d)|\d+(?:[.,]\d+)*)"
+    r"|([^\W\d_]+(?:['’][^\W\d_]+)*)"
+    r"|([%٪,;:–—“”\"«»„「」『』()])"
 )
+DOTTED, NUMBER, WORD, MARK = 1, 2, 3, 4
 _IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _HANGUL = re.compile(r"[\uac00-\ud7af]")
 _KANA = re.compile(r"[\u3040-\u309f]+")
 _QUOTED = re.compile(
-    r"“([^“”]*)”|«([^«»]*)»|„([^„“”]*)[“”]|\"([^\"]*)\"|「([^「」]*)」|『([^『』]*)』|(?<!\w)[‘']((?:[^‘’']|['’](?=\w)){2,200})[’'](?!\w)"
+    r"“([^“”]*)”|«([^«»]*)»|„([^„“”]*)[“”]|\"([^\"]*)\"|「([^「」]*)」|『([^『』]*)』"
+    r"|(?<!\w)[‘']((?:[^‘’']|['’](?=\w)){2,200})[’'](?!\w)"
 )
+_QUOTE_MARK = re.compile(r"[“”\"«»„「」『』‘']")
 _OMISSION = re.compile(r"\[[^\]]*\]|\([^)]*\)|…|\.\.\.")
 _NOT_LETTERS = re.compile(r"[\W_]+")
-
 _BRITISH = re.compile(r"is(e|ed|es|ing|ation|ations|ers?)$")
+_BLANK = re.compile(r"[\u00a0\u202f ]")
 
-BREAKS = frozenset(",;:–—()")
+CLAUSE_MARKS = frozenset(",;:–—()")
 OPENING = frozenset("“«„「『")
 ENDING = frozenset("”»」』")
+DECIMAL_POINT = frozenset({"en", "zh", "ja", "ko", "und", "he", "th", "hi"})
+"""Languages that write 1,000.5; others write 1.000,5."""
+IDEOGRAPHIC = frozenset({"zh", "ja"})
+"""Languages without blanks, in which two signs count as a word."""
 
 
 class Word(NamedTuple):
@@ -49,14 +61,19 @@ class Word(NamedTuple):
 
     low: str
     terms: tuple[str, ...]
-    """Its terms: none for a stop word, one for most, pairs of signs for Chinese and Japanese."""
+    """Its terms: none for a stop word or number, one for most, pairs of signs for Chinese and Japanese."""
     weight: float
     capital: bool
     stop: bool
-    negation: bool
-    value: float | None
+    special: bool
+    """It may be a number, day, negation, turning word, side of a pair, verb of saying or part of a pair: look closer."""
+    negation: bool = False
+    value: float | None = None
     """A number's value."""
-    scale: float | None
+    scale: float | None = None
+
+
+NO_WORD = Word("", (), 0.0, False, True, False)
 
 
 class Token(NamedTuple):
@@ -74,14 +91,20 @@ class Figure(NamedTuple):
 
     value: str
     bound: frozenset[str]
+    sides: frozenset[tuple[int, int]]
+    """Sides of opposites in its clause: whether it rose or fell."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Marks:
     """What a sentence says, as far as a program can compare it."""
 
+    sequence: tuple[str, ...]
+    """Its terms in order, repeated ones too."""
     terms: dict[str, float]
-    """Term → weight, in the sentence's order."""
+    """Term → weight."""
+    weight: float
+    """Sum of the terms' weights."""
     names: tuple[tuple[str, ...], ...]
     """Runs of names ("lee", "jae", "myung")."""
     figures: tuple[Figure, ...]
@@ -92,16 +115,25 @@ class Marks:
     turns: dict[int, frozenset[str]]
     """Class of turning words → the terms that they touch."""
     sides: dict[int, frozenset[int]]
+    """Pair of opposites → the sides that are here."""
     quotes: tuple[str, ...]
     """Quoted passages, letters and digits only."""
     attributed: bool
     """It hands a statement to a speaker."""
+    speaking: bool
+    """It has a verb of saying of any kind, outside quotations."""
     speakers: frozenset[str]
+    """Terms that stand where the speaker does."""
     pronoun_speaker: bool
     official: bool
-    """An authority is among its speakers: police, a ministry, figures."""
+    """An authority is the speaker: police, a ministry, figures."""
+    passive: bool
     words: int
-    weight: float
+
+    @property
+    def name_terms(self) -> frozenset[str]:
+        """All terms of its names."""
+        return frozenset(term for run in self.names for term in run)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,8 +141,6 @@ class Statement:
     """A sentence of an article."""
 
     text: str
-    article: int
-    """Place of its article in the story's order, from 0."""
     position: int
     """Place in the article, 0 the first; -1 the title."""
     paragraph: int
@@ -127,57 +157,73 @@ class Reading:
     lexicon: Lexicon
     title: Statement
     body: tuple[Statement, ...]
+    known: frozenset[str]
+    """Its names in small letters, as written."""
     names: frozenset[str]
-    """Every name's terms, and the initials of names of several words."""
+    """Every name's terms."""
     full_names: dict[str, tuple[str, ...]]
-    """A name's last word → the longest run that it ends."""
+    """A name's last term → the longest run that it ends."""
     days: frozenset[str]
     letters: str
     """Title and text, letters and digits only, for finding quotations."""
+    _identities: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def identity(self, name: str) -> frozenset[str]:
+        """Give the names and offices that stand near a name anywhere in the article: "South Korean President" for "lee"."""
+        found = self._identities.get(name)
+        if found is None:
+            found = self._identities[name] = frozenset(self._near(name))
+        return found
+
+    def _near(self, name: str) -> Iterable[str]:
+        for statement in (self.title, *self.body):
+            if name not in statement.marks.terms:
+                continue
+            tokens = statement.tokens
+            for place, token in enumerate(tokens):
+                if name in token.word.terms:
+                    for other in tokens[max(0, place - IDENTITY_REACH) : place + IDENTITY_REACH + 1]:
+                        word = other.word
+                        if word.low in self.known or word.low in self.lexicon.titles:
+                            yield from word.terms
 
 
-def read_article(source: Source, article: int, limits: Limits = DEFAULT_LIMITS) -> Reading:
+def read_article(source: Source, limits: Limits = DEFAULT_LIMITS) -> Reading:
     """Read an article. Never raises, whatever the text; reads at most what `limits` allow."""
     lexicon = load_lexicon(source.language)
     title = clean_line(source.title, limits.title_chars)
     pieces = split(source.text, source.language, limits)
-    tokens = [_tokens(piece.text, source.language) for piece in pieces]
-    known = _names_of(tokens, lexicon)
+    tokens = [tokenise(piece.text, source.language) for piece in pieces]
+    known = _find_names(tokens, lexicon)
     published = source.published_at.date() if source.published_at else None
     body = tuple(
-        Statement(piece.text, article, place, piece.paragraph, piece.whole, _mark(piece.text, held, lexicon, known, published), held)
+        Statement(piece.text, place, piece.paragraph, piece.whole, mark(piece.text, held, lexicon, known, published), held)
         for place, (piece, held) in enumerate(zip(pieces, tokens, strict=True))
     )
-    title_tokens = _tokens(title, source.language)
-    heading = Statement(title, article, -1, -1, False, _mark(title, title_tokens, lexicon, known, published, title=True), title_tokens)
+    title_tokens = tokenise(title, source.language)
+    heading = Statement(title, -1, -1, False, mark(title, title_tokens, lexicon, known, published), title_tokens)
     full: dict[str, tuple[str, ...]] = {}
     names: set[str] = set()
     for statement in (heading, *body):
         for run in statement.marks.names:
             names.update(run)
-            if len(run) > 1:
-                names.add("".join(part[0] for part in run))
-                if len(run) > len(full.get(run[-1], ())):
-                    full[run[-1]] = run
+            if len(run) > len(full.get(run[-1], ())):
+                full[run[-1]] = run
     days = frozenset(day for statement in body for mentioned in statement.marks.days for day in mentioned)
     letters = letters_only(f"{title} {source.text[: limits.text_chars]}")
-    return Reading(source, lexicon, heading, body, frozenset(names), full, days, letters)
+    return Reading(source, lexicon, heading, body, known, frozenset(names), full, days, letters)
 
 
 def read_sentence(text: str, like: Reading) -> Marks:
     """Read a sentence that no article has, such as a model's, with the names and days of the article that it is like."""
-    tokens = _tokens(text, like.source.language)
+    tokens = tokenise(text, like.source.language)
     published = like.source.published_at.date() if like.source.published_at else None
-    return _mark(text, tokens, like.lexicon, like.names, published)
+    return mark(text, tokens, like.lexicon, like.known, published)
 
 
 def letters_only(text: str) -> str:
     """Give a text's letters and digits in small, other signs as single blanks."""
-    return _NOT_LETTERS.sub(" ", _straight(text).casefold().replace("'", ""))
-
-
-def _straight(text: str) -> str:
-    return text.replace("’", "'").replace("‘", "'")
+    return _NOT_LETTERS.sub(" ", text.replace("’", "").replace("‘", " ").replace("'", "").casefold())
 
 
 def _fold(word: str) -> str:
@@ -188,20 +234,20 @@ def _fold(word: str) -> str:
 
 def stem(low: str, lexicon: Lexicon) -> str:
     """Give a word's term: the standard form of what says the same, or its stem."""
-    known = lexicon.same.get(low)
-    if known is not None:
-        return known
+    standard = lexicon.same.get(low)
+    if standard is not None:
+        return standard
     if lexicon.language == "en" and len(low) > 6:
         low = _BRITISH.sub(r"iz\1", low)
     stemmed = lexicon.stemmer.stemWord(low) if lexicon.stemmer is not None else low
-    return _fold(stemmed)
+    return lexicon.same.get(stemmed) or _fold(stemmed)
 
 
 @lru_cache(maxsize=100_000)
 def know_word(surface: str, language: str) -> Word:
     """Give what is known of a word as it is written."""
     lexicon = load_lexicon(language)
-    straight = _straight(surface[:LONG_WORD])
+    straight = surface[:LONG_WORD].replace("’", "'")
     low = straight.lower()
     negation = low in lexicon.negations
     if "'" in low:
@@ -209,16 +255,29 @@ def know_word(surface: str, language: str) -> Word:
     capital = straight[:1].isupper()
     value = lexicon.number_words.get(low)
     scale = lexicon.scales.get(low)
-    stop = low in lexicon.stop or negation
-    if stop or not low:
-        return Word(low, (), 0.0, capital, True, negation, value, scale)
-    if _IDEOGRAPH.search(low):
-        return Word(low, _sign_pairs(low, lexicon), 0.7, False, False, False, value, scale)
-    if _HANGUL.search(low):
-        return Word(low, (low[:2] if len(low) <= 3 else low[:3],), 1.0, False, False, False, value, scale)
-    term = stem(low, lexicon)
-    weight = WEAK_WEIGHT if low in lexicon.weak or len(low) == 1 else 1.0
-    return Word(low, (term,) if value is None and scale is None else (), weight, capital, False, False, value, scale)
+    special = (
+        negation
+        or value is not None
+        or scale is not None
+        or low in lexicon.turns
+        or low in lexicon.opposites
+        or low in lexicon.speech
+        or low in lexicon.weekdays
+        or low in lexicon.months
+        or low in lexicon.relative_days
+        or low in lexicon.percent
+        or low in lexicon.pair_starts
+    )
+    if low in lexicon.stop or negation or not low:
+        return Word(low, (), 0.0, capital, True, special, negation, value, scale)
+    if value is not None or scale is not None:
+        return Word(low, (), 0.0, capital, False, True, False, value, scale)
+    if not low.isascii() and _IDEOGRAPH.search(low):
+        return Word(low, _sign_pairs(low, lexicon), SIGN_PAIR_WEIGHT, False, False, special)
+    if not low.isascii() and _HANGUL.search(low):
+        return Word(low, (low[:2] if len(low) <= 3 else low[:3],), 1.0, False, False, special)
+    weight = 0.0 if low in lexicon.attributing else WEAK_WEIGHT if low in lexicon.weak or len(low) == 1 else 1.0
+    return Word(low, (stem(low, lexicon),), weight, capital, False, special)
 
 
 def _without_apostrophe(low: str, lexicon: Lexicon, negation: bool) -> tuple[str, bool]:
@@ -244,36 +303,34 @@ def _sign_pairs(low: str, lexicon: Lexicon) -> tuple[str, ...]:
     return tuple(pairs)
 
 
-def _tokens(text: str, language: str) -> tuple[Token, ...]:
+def tokenise(text: str, language: str) -> tuple[Token, ...]:
+    """Give a sentence's words, numbers and marks in order; `quoted` tells what stands in a quotation."""
     tokens: list[Token] = []
     quoted = False
     for found in TOKEN.finditer(text):
-        kind = found.lastgroup
+        kind = found.lastindex
         written = found[0]
-        if kind == "mark":
+        start, end = found.span()
+        if kind == WORD:
+            tokens.append(Token(know_word(written, language), "", start, end, quoted))
+        elif kind == MARK:
             if written in OPENING:
                 quoted = True
             elif written in ENDING:
                 quoted = False
             elif written == '"':
                 quoted = not quoted
-            tokens.append(Token(_NO_WORD, written, found.start(), found.end(), quoted))
-        elif kind == "number":
-            tokens.append(Token(_number(written, language), "", found.start(), found.end(), quoted))
+            tokens.append(Token(NO_WORD, written, start, end, quoted))
+        elif kind == NUMBER:
+            tokens.append(Token(_know_number(written, language), "", start, end, quoted))
         else:
-            surface = written.replace(".", "") if kind == "dotted" else written
-            tokens.append(Token(know_word(surface, language), "", found.start(), found.end(), quoted))
+            tokens.append(Token(know_word(written.replace(".", ""), language), "", start, end, quoted))
     return tuple(tokens)
 
 
-_NO_WORD = Word("", (), 0.0, False, True, False, None, None)
-DECIMAL_POINT = frozenset({"en", "zh", "ja", "ko", "und", "he", "th", "hi"})
-"""Languages that write 1,000.5; others write 1.000,5."""
-
-
 @lru_cache(maxsize=20_000)
-def _number(written: str, language: str) -> Word:
-    plain = re.sub(r"[\u00a0\u202f ]", "", written)[:LONG_WORD]
+def _know_number(written: str, language: str) -> Word:
+    plain = _BLANK.sub("", written)[:LONG_WORD]
     thousands, decimal = (",", ".") if language in DECIMAL_POINT else (".", ",")
     if re.fullmatch(rf"\d{{1,3}}(?:\{thousands}\d{{3}})+(?:\{decimal}\d+)?", plain):
         plain = plain.replace(thousands, "").replace(decimal, ".")
@@ -282,11 +339,11 @@ def _number(written: str, language: str) -> Word:
     elif re.fullmatch(r"\d+[.,]\d+", plain):
         plain = plain.replace(",", ".")
     elif not plain.isdecimal():
-        return Word(plain, (plain,), 1.0, False, False, False, None, None)
-    return Word(plain, (), 0.0, False, False, False, float(plain), None)
+        return Word(plain, (plain,), 1.0, False, False, False)
+    return Word(plain, (), 0.0, False, False, True, False, float(plain))
 
 
-def _names_of(tokens: Iterable[Sequence[Token]], lexicon: Lexicon) -> frozenset[str]:
+def _find_names(tokens: Iterable[Sequence[Token]], lexicon: Lexicon) -> frozenset[str]:
     """Find an article's names: words with a capital inside sentences that are nowhere written small."""
     raised: dict[str, int] = {}
     small: dict[str, int] = {}
@@ -294,241 +351,321 @@ def _names_of(tokens: Iterable[Sequence[Token]], lexicon: Lexicon) -> frozenset[
         before: Token | None = None
         for token in held:
             word = token.word
-            if token.mark or not word.low:
-                before = token
-                continue
-            if not word.capital:
-                small[word.low] = small.get(word.low, 0) + 1
-            elif before is not None and not before.mark and not word.stop:
-                noun = lexicon.nouns_capital and (before.word.low in lexicon.determiners or _is_adjective(before.word))
-                if noun:
+            if word.low and not token.mark:
+                if not word.capital:
                     small[word.low] = small.get(word.low, 0) + 1
-                else:
-                    raised[word.low] = raised.get(word.low, 0) + 1
+                elif before is not None and not before.mark and not word.stop:
+                    noun = lexicon.nouns_capital and (before.word.low in lexicon.determiners or _is_adjective(before.word))
+                    counted = small if noun else raised
+                    counted[word.low] = counted.get(word.low, 0) + 1
             before = token
-    return frozenset(low for low, count in raised.items() if count > small.get(low, 0) * (1 if not lexicon.nouns_capital else 100))
+    least = 100 if lexicon.nouns_capital else 1
+    return frozenset(low for low, count in raised.items() if count > small.get(low, 0) * least)
 
 
 def _is_adjective(word: Word) -> bool:
     return not word.capital and not word.stop and word.low.endswith(("e", "en", "er", "es", "em"))
 
 
-def _mark(
-    text: str,
-    tokens: Sequence[Token],
-    lexicon: Lexicon,
-    known: frozenset[str],
-    published: date | None,
-    *,
-    title: bool = False,
-) -> Marks:
-    terms: dict[str, float] = {}
-    names: list[tuple[str, ...]] = []
-    run: list[str] = []
-    run_end = -1
-    figures: list[tuple[float, bool, int]] = []
-    days: list[frozenset[str]] = []
-    segment_of: list[set[str]] = [set()]
-    content: list[tuple[int, str]] = []
-    negations: list[int] = []
-    turning: list[tuple[int, int]] = []
-    sides: dict[int, set[int]] = {}
-    said: list[int] = []
-    words = 0
-    skip_until = -1
-    first = True
-    total = len(tokens)
-    for place, token in enumerate(tokens):
+class _Marker:
+    """Reads one sentence's tokens once, collecting what `Marks` holds."""
+
+    def __init__(self, text: str, tokens: Sequence[Token], lexicon: Lexicon, known: frozenset[str], published: date | None) -> None:
+        self.text = text
+        self.tokens = tokens
+        self.lexicon = lexicon
+        self.known = known
+        self.published = published
+        self.terms: dict[str, float] = {}
+        self.content: list[tuple[int, str]] = []
+        self.names: list[tuple[str, ...]] = []
+        self.run: list[str] = []
+        self.run_end = -1
+        self.clauses: list[set[str]] = [set()]
+        self.figures: list[tuple[float, bool, int]] = []
+        self.days: list[frozenset[str]] = []
+        self.negations: list[int] = []
+        self.turning: list[tuple[int, int]] = []
+        self.sides: dict[int, set[int]] = {}
+        self.sided: list[tuple[int, tuple[int, int]]] = []
+        self.said: list[int] = []
+        self.attributed = False
+        self.passive = False
+        self.words = 0
+
+    def read(self) -> Marks:
+        resume = -1
+        lexicon = self.lexicon
+        for place, token in enumerate(self.tokens):
+            word = token.word
+            if token.mark:
+                if token.mark in CLAUSE_MARKS:
+                    self.clauses.append(set())
+                continue
+            self.words += 1
+            if place < resume:
+                continue
+            if word.special:
+                resume = self._special(place, token)
+                if resume > place:
+                    continue
+            if word.stop:
+                if word.low in lexicon.passives:
+                    self.passive = True
+                elif word.low in _AND and self.figures:
+                    self.clauses.append(set())
+                continue
+            self._term(place, word, word.terms)
+        if self.run:
+            self.names.append(tuple(self.run))
+        speakers, pronoun, official = _find_speakers(self.tokens, self.said, lexicon)
+        weight = sum(self.terms.values())
+        return Marks(
+            sequence=tuple(term for _, term in self.content),
+            terms=self.terms,
+            weight=weight,
+            names=tuple(self.names),
+            figures=tuple(self._figures()),
+            days=tuple(self.days),
+            negated=tuple(self._scope(place) for place in self.negations),
+            turns=self._turns(),
+            sides={pair: frozenset(found) for pair, found in self.sides.items()},
+            quotes=find_quotes(self.text),
+            attributed=self.attributed,
+            speaking=bool(self.said),
+            speakers=speakers,
+            pronoun_speaker=pronoun,
+            official=official,
+            passive=self.passive,
+            words=self.words if lexicon.language not in IDEOGRAPHIC else max(self.words, len(self.text) // 2),
+        )
+
+    def _term(self, place: int, word: Word, terms: Sequence[str]) -> None:
+        name = word.capital and word.low in self.known
+        weight = NAME_WEIGHT if name else word.weight
+        for term in terms:
+            if weight >= self.terms.get(term, 0.0):
+                self.terms[term] = weight
+            self.content.append((place, term))
+            self.clauses[-1].add(term)
+        if name and word.low not in self.lexicon.titles:
+            if self.run and self._follows(place):
+                self.run.extend(terms)
+            else:
+                if self.run:
+                    self.names.append(tuple(self.run))
+                self.run = list(terms)
+            self.run_end = place
+
+    def _follows(self, place: int) -> bool:
+        between = self.text[self.tokens[self.run_end].end : self.tokens[place].start]
+        return place == self.run_end + 1 and between in _WITHIN_NAME
+
+    def _special(self, place: int, token: Token) -> int:
+        """Read a word that may be a number, day, negation, turn, side, verb of saying or pair; give where reading goes on."""
+        lexicon = self.lexicon
         word = token.word
-        if token.mark:
-            if token.mark in BREAKS:
-                segment_of.append(set())
-            elif token.mark in "%٪" and figures and figures[-1][2] == len(segment_of) - 1:
-                figures[-1] = (figures[-1][0], True, figures[-1][2])
-            continue
-        words += 1
         low = word.low
-        if place < skip_until:
-            continue
         if word.negation:
-            negations.append(place)
+            after = self.tokens[place + 1].word.low if place + 1 < len(self.tokens) else ""
+            if after not in _ONLY:
+                self.negations.append(place)
+        day = self._day(place)
+        if day is not None:
+            self.days.append(day[0])
+            return day[1]
+        if word.value is not None and not (low.isalpha() and self.text[token.end : token.end + 1] == "-"):
+            return self._figure(place)
+        if low in lexicon.percent and self.figures:
+            value, _, clause = self.figures[-1]
+            self.figures[-1] = (value, True, clause)
+            return place + 1
+        if low in lexicon.pair_starts and place + 1 < len(self.tokens):
+            pair = lexicon.same.get(f"{low}-{self.tokens[place + 1].word.low}")
+            if pair is not None:
+                self._term(place, Word(low, (), 1.0, word.capital and low in self.known, False, False), (pair,))
+                return place + 2
         turn = lexicon.turns.get(low)
-        if turn is not None and not (word.capital and low in lexicon.months):
-            turning.append((place, turn))
+        if turn is not None and not word.capital:
+            self.turning.append((place, turn))
         side = lexicon.opposites.get(low)
         if side is not None:
-            sides.setdefault(side[0], set()).add(side[1])
-        if low in lexicon.attributing and not token.quoted:
-            said.append(place)
-        is_name = word.capital and not word.stop and (low in known or (not first and not title and not lexicon.nouns_capital))
-        first = False
-        day = _day(place, tokens, lexicon, published)
-        if day is not None:
-            days.append(day[0])
-            skip_until = day[1]
-            continue
-        if word.value is not None and not (low.isalpha() and text[token.end : token.end + 1] == "-"):
-            value, unit, skip_until = _figure(place, tokens, lexicon)
-            if not (low == "one" and (place + 1 >= total or tokens[place + 1].word.stop)) or low.isdigit():
-                if any(segment == len(segment_of) - 1 for _, _, segment in figures):
-                    segment_of.append(set())
-                figures.append((value, unit, len(segment_of) - 1))
-            continue
-        if low in lexicon.percent and figures:
-            figures[-1] = (figures[-1][0], True, figures[-1][2])
-            continue
-        if word.stop:
-            if low in {"and", "y", "und", "et", "e", "en", "и"} and place and figures:
-                segment_of.append(set())
-            continue
-        for term in word.terms:
-            weight = NAME_WEIGHT if is_name else word.weight
-            if low in lexicon.speech and low in lexicon.attributing:
-                weight = 0.0
-            if weight > terms.get(term, 0.0):
-                terms[term] = weight
-            elif term not in terms:
-                terms[term] = weight
-            content.append((place, term))
-            segment_of[-1].add(term)
-            if is_name and low not in lexicon.titles:
-                if run and _adjacent(tokens, run_end, place, text):
-                    run.append(term)
-                else:
-                    if run:
-                        names.append(tuple(run))
-                    run = [term]
-                run_end = place
-    if run:
-        names.append(tuple(run))
-    marked = tuple(Figure(_value(value, unit), frozenset(_bound(segment_of, segment))) for value, unit, segment in figures)
-    speakers, pronoun, official = _speakers(tokens, said, lexicon, known)
-    return Marks(
-        terms=terms,
-        names=tuple(names),
-        figures=marked,
-        days=tuple(days),
-        negated=tuple(_after(content, place, NEGATION_REACH) for place in negations),
-        turns=_merge((turn, _after(content, place, NEGATION_REACH)) for place, turn in turning),
-        sides={pair: frozenset(found) for pair, found in sides.items()},
-        quotes=_quotes(text),
-        attributed=bool(said),
-        speakers=speakers,
-        pronoun_speaker=pronoun,
-        official=official,
-        words=words if not _IDEOGRAPH.search(text) else max(words, len(text) // 2),
-        weight=sum(terms.values()),
-    )
+            self.sides.setdefault(side[0], set()).add(side[1])
+            self.sided.append((len(self.clauses) - 1, side))
+        if low in lexicon.speech and not token.quoted:
+            self.said.append(place)
+            self.attributed |= low in lexicon.attributing
+        return place
+
+    def _figure(self, place: int) -> int:
+        """Read a number that may go on in words: "1.5 million", "twenty-one", "two hundred", "ten percent"."""
+        tokens, lexicon = self.tokens, self.lexicon
+        first = tokens[place].word
+        value = first.value or 0.0
+        at = place + 1
+        while at < min(len(tokens), place + 5) and not tokens[at].mark:
+            word = tokens[at].word
+            if word.scale is not None:
+                value *= word.scale
+            elif word.value is not None and value in _TENS and 1 <= word.value <= 9 and not word.low.isdigit():
+                value += word.value
+            else:
+                break
+            at += 1
+        unit = at < len(tokens) and (tokens[at].mark in _PERCENT or tokens[at].word.low in lexicon.percent)
+        if first.value == 1 and not first.low.isdigit() and (at >= len(tokens) or tokens[at].word.stop):
+            return at
+        if any(clause == len(self.clauses) - 1 for _, _, clause in self.figures):
+            self.clauses.append(set())
+        self.figures.append((value, unit, len(self.clauses) - 1))
+        return at + 1 if unit else at
+
+    def _figures(self) -> Iterable[Figure]:
+        for value, unit, clause in self.figures:
+            sides = frozenset(side for at, side in self.sided if at == clause)
+            yield Figure(_show(value, unit), self._bound(clause), sides)
+
+    def _bound(self, clause: int) -> frozenset[str]:
+        if self.clauses[clause]:
+            return frozenset(self.clauses[clause])
+        return frozenset(self.clauses[clause - 1]) if clause else frozenset()
+
+    def _day(self, place: int) -> tuple[frozenset[str], int] | None:
+        """Read a day or month: its possible dates, and where reading goes on. None if the word is none."""
+        tokens, lexicon = self.tokens, self.lexicon
+        word = tokens[place].word
+        low = word.low
+        small_too = lexicon.language not in {"en", "de"}
+        if low in lexicon.weekdays and (word.capital or small_too):
+            return self._weekday(lexicon.weekdays[low]), place + 1
+        if low in lexicon.relative_days and self.published is not None:
+            return frozenset({(self.published + timedelta(days=lexicon.relative_days[low])).isoformat()}), place + 1
+        if low in lexicon.months and (word.capital or small_too):
+            after = tokens[place + 1].word if place + 1 < len(tokens) else NO_WORD
+            if after.value is not None and 1 <= after.value <= 31 and after.low.isdigit():
+                return self._date(lexicon.months[low], int(after.value)), place + 2
+            return frozenset({f"month-{lexicon.months[low]}"}), place + 1
+        if word.value is not None and 1 <= word.value <= 31 and low.isdigit():
+            for skip in (1, 2):
+                if place + skip >= len(tokens) or (skip == 2 and tokens[place + 1].word.low not in _OF):
+                    break
+                month = tokens[place + skip].word
+                if month.low in lexicon.months and (month.capital or small_too):
+                    return self._date(lexicon.months[month.low], int(word.value)), place + skip + 1
+        return None
+
+    def _weekday(self, day: int) -> frozenset[str]:
+        if self.published is None:
+            return frozenset({f"weekday-{day}"})
+        last = self.published - timedelta(days=(self.published.weekday() - day) % 7)
+        return frozenset({last.isoformat(), (last + timedelta(days=7)).isoformat()})
+
+    def _date(self, month: int, day: int) -> frozenset[str]:
+        if self.published is not None:
+            try:
+                return frozenset({date(self.published.year, month, day).isoformat()})
+            except ValueError:
+                pass
+        return frozenset({f"{month:02d}-{day:02d}"})
+
+    def _scope(self, place: int) -> frozenset[str]:
+        """Give the terms of its clause that a negation or turning word touches: those after it, or those before if there are none."""
+        end = place + 1
+        while end < len(self.tokens) and self.tokens[end].mark not in CLAUSE_MARKS:
+            end += 1
+        after = [term for at, term in self.content if place < at < end][:SCOPE]
+        if after and not self.lexicon.verb_late:
+            return frozenset(after)
+        start = place
+        while start > 0 and self.tokens[start - 1].mark not in CLAUSE_MARKS:
+            start -= 1
+        return frozenset([*after, *[term for at, term in self.content if start <= at < place][-SCOPE:]])
+
+    def _turns(self) -> dict[int, frozenset[str]]:
+        merged: dict[int, frozenset[str]] = {}
+        for place, turn in self.turning:
+            merged[turn] = merged.get(turn, frozenset()) | self._scope(place)
+        return merged
 
 
-def _adjacent(tokens: Sequence[Token], before: int, place: int, text: str) -> bool:
-    return place == before + 1 and text[tokens[before].end : tokens[place].start] in {" ", "-", ". ", ".", "\u00a0"}
+_AND = frozenset({"and", "y", "und", "et", "e", "en", "и"})
+_ONLY = frozenset({"only", "sólo", "solo", "nur", "seulement", "apenas", "soltanto", "только"})
+_OF = frozenset({"of", "de"})
+_TENS = frozenset({20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0})
+_PERCENT = frozenset("%٪")
+_WITHIN_NAME = frozenset({" ", "-", ". ", ".", "\u00a0", "·", "・"})
 
 
-def _value(value: float, unit: bool) -> str:
-    shown = f"{value:.6g}" if value < 1e6 else f"{value:.12g}"
+def mark(text: str, tokens: Sequence[Token], lexicon: Lexicon, known: frozenset[str], published: date | None) -> Marks:
+    """Read what a sentence says; `known` are its article's names in small letters, `published` dates its weekdays."""
+    return _Marker(text, tokens, lexicon, known, published).read()
+
+
+def _show(value: float, unit: bool) -> str:
+    shown = f"{value:.12g}"
     return f"{shown}%" if unit else shown
 
 
-def _bound(segments: Sequence[set[str]], segment: int) -> set[str]:
-    if segments[segment]:
-        return segments[segment]
-    return segments[segment - 1] if segment else set()
-
-
-def _figure(place: int, tokens: Sequence[Token], lexicon: Lexicon) -> tuple[float, bool, int]:
-    """Read a number that may go on in words: "1.5 million", "twenty-one", "two hundred", "ten percent"."""
-    value = tokens[place].word.value or 0.0
-    at = place + 1
-    while at < len(tokens) and at < place + 5:
-        word = tokens[at].word
-        if word.scale is not None and not tokens[at].mark:
-            value *= word.scale
-        elif word.value is not None and 20 <= value <= 90 and value % 10 == 0 and 1 <= word.value <= 9 and not word.low.isdigit():
-            value += word.value
-        else:
-            break
-        at += 1
-    unit = at < len(tokens) and (tokens[at].mark in {"%", "٪"} or tokens[at].word.low in lexicon.percent)
-    return value, unit, at + 1 if unit else at
-
-
-def _day(place: int, tokens: Sequence[Token], lexicon: Lexicon, published: date | None) -> tuple[frozenset[str], int] | None:
-    """Read a day or month: its possible dates, and where reading goes on. None if the word is none."""
-    word = tokens[place].word
-    low = word.low
-    if low in lexicon.weekdays and (word.capital or not lexicon.language == "en"):
-        return _weekday(lexicon.weekdays[low], published), place + 1
-    if low in lexicon.relative_days and published is not None:
-        return frozenset({(published + timedelta(days=lexicon.relative_days[low])).isoformat()}), place + 1
-    if low in lexicon.months and (word.capital or lexicon.language not in {"en", "de"}):
-        before = tokens[place - 1].word.value if place else None
-        after = tokens[place + 1].word if place + 1 < len(tokens) else _NO_WORD
-        if after.value is not None and 1 <= after.value <= 31 and after.low.isdigit():
-            return _date(lexicon.months[low], int(after.value), published), place + 2
-        if before is not None and 1 <= before <= 31:
-            return _date(lexicon.months[low], int(before), published), place + 1
-        return frozenset({f"month-{lexicon.months[low]}"}), place + 1
-    if word.value is not None and place + 1 < len(tokens) and 1 <= word.value <= 31 and low.isdigit():
-        skip = 2 if tokens[place + 1].word.low in {"de", "of"} and place + 2 < len(tokens) else 1
-        month = lexicon.months.get(tokens[place + skip].word.low)
-        if month is not None and (tokens[place + skip].word.capital or lexicon.language not in {"en", "de"}):
-            return _date(month, int(word.value), published), place + skip + 1
-    return None
-
-
-def _weekday(day: int, published: date | None) -> frozenset[str]:
-    if published is None:
-        return frozenset({f"weekday-{day}"})
-    back = (published.weekday() - day) % 7
-    last = published - timedelta(days=back)
-    return frozenset(
-        {f"weekday-{day}", last.isoformat(), (last + timedelta(days=7)).isoformat()} - ({f"weekday-{day}"} if published else set())
-    )
-
-
-def _date(month: int, day: int, published: date | None) -> frozenset[str]:
-    if published is None:
-        return frozenset({f"{month:02d}-{day:02d}"})
-    try:
-        return frozenset({date(published.year, month, day).isoformat()})
-    except ValueError:
-        return frozenset({f"{month:02d}-{day:02d}"})
-
-
-def _after(content: Sequence[tuple[int, str]], place: int, reach: int) -> frozenset[str]:
-    return frozenset([term for at, term in content if at > place][:reach])
-
-
-def _merge(found: Iterable[tuple[int, frozenset[str]]]) -> dict[int, frozenset[str]]:
-    merged: dict[int, frozenset[str]] = {}
-    for turn, scope in found:
-        merged[turn] = merged.get(turn, frozenset()) | scope
-    return merged
-
-
-def _speakers(tokens: Sequence[Token], said: Sequence[int], lexicon: Lexicon, known: frozenset[str]) -> tuple[frozenset[str], bool, bool]:
+def _find_speakers(tokens: Sequence[Token], said: Sequence[int], lexicon: Lexicon) -> tuple[frozenset[str], bool, bool]:
     """Give the terms where a verb of saying has its speaker, and whether a pronoun or an authority stands there."""
     speakers: set[str] = set()
     pronoun = official = False
     for place in said:
-        near = list(range(max(0, place - SPEAKER_REACH), place)) + list(range(place + 1, min(len(tokens), place + 6)))
-        for at in near:
-            token = tokens[at]
+        zone = [tokens[at] for at in _speaker_zone(tokens, place, lexicon)]
+        named = False
+        for token in zone:
             word = token.word
-            if token.quoted or token.mark:
+            if token.mark or token.quoted:
                 continue
-            if word.low in lexicon.subjects and abs(at - place) <= 2:
-                pronoun = True
-            elif word.low in lexicon.weekdays or word.low in lexicon.months:
+            if word.low in lexicon.weekdays or word.low in lexicon.months:
                 continue
-            elif word.low in known or word.low in lexicon.officials or (word.capital and at and not word.stop):
+            if word.terms:
+                named = True
                 official |= word.low in lexicon.officials
                 speakers.update(word.terms)
+        pronoun |= not named and any(token.word.low in lexicon.subjects for token in zone)
     return frozenset(speakers), pronoun, official
 
 
-def _quotes(text: str) -> tuple[str, ...]:
+def _speaker_zone(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> Sequence[int]:
+    before = tokens[place - 1] if place else None
+    after = place + 1
+    while after < min(len(tokens), place + 1 + INVERTED_REACH) and not tokens[after].mark:
+        after += 1
+    if tokens[place].word.low in lexicon.sourcing:
+        return range(place + 1, after)
+    parted = before is not None and (before.mark == "," or before.mark in ENDING or before.mark == '"')
+    verbs = any(
+        t.word.low in lexicon.auxiliaries or (t.word.low.endswith(lexicon.verb_endings) and lexicon.verb_endings)
+        for t in tokens[place + 1 : after]
+    )
+    if parted and after > place + 1 and (before is None or before.mark != "," or _is_quoted(tokens, place) or not verbs):
+        return range(place + 1, after)
+    start = place - 1
+    breaks = 0 if not parted else -1
+    while start >= 0 and place - start <= SPEAKER_REACH:
+        token = tokens[start]
+        if token.quoted or token.mark in OPENING or token.mark in ENDING or token.mark in _QUOTE_ENDS:
+            break
+        if token.mark in CLAUSE_MARKS and start < place - 1:
+            breaks += 1
+            if breaks >= 1 or token.mark != ",":
+                break
+        start -= 1
+    return range(start + 1, place)
+
+
+_QUOTE_ENDS = frozenset('";:')
+
+
+def _is_quoted(tokens: Sequence[Token], place: int) -> bool:
+    return place >= 2 and (tokens[place - 2].quoted or tokens[place - 2].mark in ENDING or tokens[place - 2].mark == '"')
+
+
+def find_quotes(text: str) -> tuple[str, ...]:
+    """Give the quoted passages of a sentence, letters and digits only, parted where something is left out."""
+    if not _QUOTE_MARK.search(text):
+        return ()
     found: list[str] = []
     for match in _QUOTED.finditer(text):
         passage = next(group for group in match.groups() if group is not None)

@@ -8,7 +8,7 @@ from enum import IntEnum
 import numpy as np
 
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
-from services.publish.brief.read import Reading, Statement
+from services.publish.brief.read import Marks, Reading, Statement
 from services.publish.brief.sift import find_flaw
 from services.publish.brief.support import CORE, check_around, covered
 
@@ -20,6 +20,23 @@ CENTRAL_GAIN = 1.5
 HEADLINE_GAIN = 0.8
 BEST_WORDS = (12, 30)
 """Words of a sentence that reads well."""
+DOUBT = 0.5
+"""Coverage from which an article that is not found to state a sentence may yet do so: such sentences are avoided."""
+DOUBT_LOSS = 0.15
+QUOTE_LOSS = 0.15
+"""A quotation tells less than a statement does."""
+TODAY_LOSS = 0.4
+""""Today" is another day for who reads tomorrow."""
+UNKNOWN_LOSS = 0.35
+"""A bare surname says nothing to who has not read the person's name and office."""
+STRANGE_LOSS = 1.2
+"""An article that has little in common with the others may not belong to the story."""
+STRANGE = 0.6
+"""Likeness to the others, as a share of the median's, below which an article is strange."""
+BEGINNING = 5
+"""Sentences of an article that show what it is about."""
+COPY = 0.5
+"""Share of an article's sentences that stand word for word in another, from which the two are one outlet's report."""
 CHECKS = 4
 """Passages of an article that are checked for one sentence, the likeliest first."""
 
@@ -39,10 +56,14 @@ class Candidate:
 
     statement: Statement
     article: Reading
+    place: int
+    """Place of its article in the story's order, from 0."""
     kind: Kind
     prior: float
     stated_by: tuple[int, ...] = ()
     """Places of the articles that state it, ascending."""
+    independent: int = 1
+    """How many independent outlets they are."""
     score: float = 0.0
     profile: dict[str, float] = field(default_factory=dict)
     """Term → weight for likeness, rare terms of the story the heaviest; unit length."""
@@ -51,25 +72,27 @@ class Candidate:
 def find_candidates(readings: Sequence[Reading], headline: frozenset[str], limits: Limits = DEFAULT_LIMITS) -> list[Candidate]:
     """Give the story's usable sentences with all articles that state them, the best first."""
     spread = _spread(readings)
+    strange = _strangeness(readings, spread)
     usable: list[Candidate] = []
-    for reading in readings:
+    for place, reading in enumerate(readings):
         own: set[str] = set()
         for statement in reading.body:
             if statement.text in own or find_flaw(statement, reading, limits) is not None:
                 continue
             own.add(statement.text)
-            usable.append(Candidate(statement, reading, find_kind(statement, reading), _prior(statement, spread, headline, len(readings))))
-    usable.sort(key=lambda c: (-c.prior, c.statement.article, c.statement.position))
+            prior = _prior(statement, reading, spread, headline, len(readings)) - strange[place]
+            usable.append(Candidate(statement, reading, place, find_kind(statement, reading), prior))
+    usable.sort(key=lambda c: (-c.prior, c.place, c.statement.position))
     kept = usable[: limits.candidates]
     index = _Index(readings)
     rarity = index.rarity()
     groups = _groups(readings)
     for candidate in kept:
-        candidate.stated_by = index.stated_by(candidate.statement, limits)
-        independent = len({groups[article] for article in candidate.stated_by})
-        candidate.score = candidate.prior + SHARED_GAIN * math.log2(independent)
+        candidate.stated_by, doubted = index.stated_by(candidate.statement, candidate.place, limits)
+        candidate.independent = len({groups[article] for article in candidate.stated_by})
+        candidate.score = candidate.prior + SHARED_GAIN * math.log2(candidate.independent) - DOUBT_LOSS * min(doubted, 4)
         candidate.profile = _profile(candidate.statement, rarity)
-    kept.sort(key=lambda c: (-c.score, c.statement.article, c.statement.position))
+    kept.sort(key=lambda c: (-c.score, c.place, c.statement.position))
     return kept
 
 
@@ -115,14 +138,27 @@ def find_kind(statement: Statement, article: Reading) -> Kind:
     return Kind.EVENT
 
 
-def independent_count(readings: Sequence[Reading], articles: Sequence[int]) -> int:
-    """Count outlets that are independent: a report's near-copies and one publisher's articles count once."""
-    groups = _groups(readings)
-    return len({groups[article] for article in articles})
-
-
-def _groups(readings: Sequence[Reading]) -> list[str]:
-    return [str(r.source.wire_group) if r.source.wire_group is not None else f"{r.source.publisher_id}\n" for r in readings]
+def _groups(readings: Sequence[Reading]) -> list[int]:
+    """Give each article's group: near-copies and one publisher's articles are one outlet."""
+    first_with: dict[str, int] = {}
+    group = list(range(len(readings)))
+    for place, reading in enumerate(readings):
+        keys = [f"publisher {reading.source.publisher_id}"]
+        if reading.source.wire_group is not None:
+            keys.append(f"wire {reading.source.wire_group}")
+        joined = [group[first_with[key]] for key in keys if key in first_with]
+        shared: dict[int, int] = {}
+        long = [statement.text for statement in reading.body if statement.marks.words > 7]
+        for text in long:
+            if text in first_with:
+                shared[first_with[text]] = shared.get(first_with[text], 0) + 1
+        joined.extend(group[other] for other, count in shared.items() if count >= COPY * len(long))
+        if joined:
+            target = min(joined)
+            group = [target if held in joined or at == place else held for at, held in enumerate(group)]
+        for key in (*keys, *long):
+            first_with.setdefault(key, place)
+    return group
 
 
 def _spread(readings: Sequence[Reading]) -> dict[str, int]:
@@ -136,16 +172,39 @@ def _spread(readings: Sequence[Reading]) -> dict[str, int]:
     return spread
 
 
-def _prior(statement: Statement, spread: dict[str, int], headline: frozenset[str], articles: int) -> float:
+def _strangeness(readings: Sequence[Reading], spread: dict[str, int]) -> list[float]:
+    """Give each article's loss for having little in common with the others, from title and beginning."""
+    if len(readings) < 3:
+        return [0.0] * len(readings)
+    common: list[float] = []
+    for reading in readings:
+        terms: dict[str, float] = dict(reading.title.marks.terms)
+        for statement in reading.body[:BEGINNING]:
+            terms.update(statement.marks.terms)
+        total = sum(terms.values()) or 1.0
+        common.append(sum(weight * (spread.get(term, 1) - 1) for term, weight in terms.items()) / total / (len(readings) - 1))
+    middle = sorted(common)[len(common) // 2] or 1.0
+    return [STRANGE_LOSS * max(0.0, 1.0 - value / (STRANGE * middle)) for value in common]
+
+
+def _prior(statement: Statement, article: Reading, spread: dict[str, int], headline: frozenset[str], articles: int) -> float:
     marks = statement.marks
     central = sum(weight * math.log1p(spread.get(term, 1)) for term, weight in marks.terms.items()) / (
         marks.weight * math.log1p(articles) or 1.0
     )
     in_headline = sum(1 for term in headline if term in marks.terms) / (len(headline) or 1)
     low, high = BEST_WORDS
-    length = max(0, low - marks.words) * 0.08 + max(0, marks.words - high) * 0.04
+    length = max(0, low - marks.words) * 0.12 + max(0, marks.words - high) * 0.04
     named = 0.0 if marks.names or marks.figures else 0.5
+    dated = TODAY_LOSS if any(token.word.low in article.lexicon.relative_days for token in statement.tokens if token.word.special) else 0.0
+    quoted = QUOTE_LOSS if marks.quotes else 0.0
+    named += dated + quoted + UNKNOWN_LOSS * _has_unknown(marks, article, headline)
     return CENTRAL_GAIN * central + HEADLINE_GAIN * in_headline + 1.0 / (1.0 + POSITION_FADE * statement.position) - length - named
+
+
+def _has_unknown(marks: Marks, article: Reading, headline: frozenset[str]) -> bool:
+    """Say whether a sentence has a bare surname that neither it nor the headline introduces."""
+    return any(len(run) == 1 and run[0] not in headline and len(article.full_names.get(run[0], run)) > 1 for run in marks.names)
 
 
 def _profile(statement: Statement, rarity: dict[str, float]) -> dict[str, float]:
@@ -178,7 +237,8 @@ class _Index:
         total = len(self._rows) or 1
         return {term: math.log(1.0 + total / len(rows)) for term, rows in self._postings.items()}
 
-    def stated_by(self, statement: Statement, limits: Limits) -> tuple[int, ...]:
+    def stated_by(self, statement: Statement, own: int, limits: Limits) -> tuple[tuple[int, ...], int]:
+        """Give the articles that state a sentence, and how many others come near."""
         marks = statement.marks
         shares = np.zeros(len(self._rows))
         for term, weight in marks.terms.items():
@@ -190,12 +250,15 @@ class _Index:
         for row in np.flatnonzero(shares >= limits.coverage * CORE).tolist():
             place = self._rows[row]
             likely.setdefault(place, []).append((-float(shares[row]), row - self._starts[place]))
-        stating = {statement.article}
+        stating = {own}
+        doubted = 0
         for place, passages in likely.items():
-            if place == statement.article:
+            if place == own:
                 continue
-            for share, at in sorted(passages)[:CHECKS]:
-                if check_around(marks, self._readings[place], self._statements[place], at, -share, limits) is not None:
+            for _, at in sorted(passages)[:CHECKS]:
+                if check_around(marks, self._readings[place], self._statements[place], at, limits) is not None:
                     stating.add(place)
                     break
-        return tuple(sorted(stating))
+            else:
+                doubted += -min(passages)[0] >= DOUBT
+        return tuple(sorted(stating)), doubted

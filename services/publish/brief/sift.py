@@ -1,5 +1,6 @@
 """Says which sentences can stand alone: whole, resolved, and part of the report."""
 
+import re
 from enum import StrEnum
 
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
@@ -7,8 +8,15 @@ from services.publish.brief.read import Reading, Statement, letters_only
 
 OPENING_TOKENS = 6
 """Words in which an "also" or "other" points back to what came before."""
-SHOUTING = 0.5
-"""Share of words in capitals above which a sentence is a title or a shout."""
+SHOUTING = 0.35
+"""Share of capital letters above which a sentence is a title or a shout."""
+
+
+BACK_CHARS = 60
+_POINTS_BACK = re.compile(
+    r"\b(?:hours?|days?|weeks?|months?|years?) (?:earlier|later|before)\b|\b(?:has|have|had) since\b|\bthe (?:two|three|four|pair)\b"
+)
+_CLAUSES = frozenset({"that", "who", "which", "if", "than", "where", "whose", "so", "but", "or", "and"})
 
 
 class Flaw(StrEnum):
@@ -52,11 +60,11 @@ def find_flaw(statement: Statement, article: Reading, limits: Limits = DEFAULT_L
     if words[0].word.low in lexicon.needs_context and not words[0].quoted:
         return Flaw.CONTEXT
     start = letters_only(text[:80]).lstrip()
-    if any(start.startswith(f"{phrase} ") for phrase in lexicon.context_phrases):
+    if start.startswith(lexicon.context_phrases):
         return Flaw.CONTEXT
-    if any(token.word.low in lexicon.also_words for token in unquoted[:OPENING_TOKENS]):
+    if any(token.word.low in lexicon.also_words for token in unquoted[:OPENING_TOKENS]) or _POINTS_BACK.search(text[:BACK_CHARS]):
         return Flaw.CONTEXT
-    if sum(1 for token in words if text[token.start : token.end].isupper() and token.end - token.start > 1) > SHOUTING * len(words):
+    if sum(map(str.isupper, text)) > SHOUTING * len(text):
         return Flaw.SHOUT
     if letters_only(text).strip() == letters_only(article.title.text).strip():
         return Flaw.TITLE
@@ -70,9 +78,11 @@ def _has_loose_pronoun(statement: Statement, article: Reading) -> bool:
     opened_by_noun = False
     first = True
     after_break = False
+    clauses = 0
     for token in statement.tokens:
         if token.mark:
             after_break = True
+            clauses += 1
             continue
         if token.quoted:
             continue
@@ -82,6 +92,10 @@ def _has_loose_pronoun(statement: Statement, article: Reading) -> bool:
             first = False
         if word.low in lexicon.subjects and (not named or (after_break and not opened_by_noun)):
             return True
+        if word.low in lexicon.objects and not clauses:
+            return True
+        if word.low in lexicon.borders or word.low in _CLAUSES:
+            clauses += 1
         if not word.stop and (word.weight >= 1.0 or word.capital):
             named = True
         after_break = False

@@ -21,11 +21,14 @@ LINE_CHARS = 6_000
 PAIRS = {"“": "”", "«": "»", "「": "」", "『": "』", "（": "）", "(": ")"}
 TERMINAL = ".!?。！？…؟।۔"
 CLOSING = "\"'”’»«“)]）」』›"
+MIN_REST = 20
+"""Characters that a sentence keeps when its beginning is cut."""
 MERGED = 4
 """Pieces that are joined at most, to close a quotation."""
 
 _BLANKS = re.compile(r"[\s\u200b\u2060\ufeff]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\uffff]")
+_WORDS = re.compile(r"[^\W\d_]+")
 _BULLET = re.compile(r"^(?:[-–—•*·▪■●◆►▶»>#|]+\s*)+")
 _INITIAL = re.compile(r"(?:^|\s)[^\W\d_a-z]\.$")
 _LAST_WORD = re.compile(r"([^\W\d_]+)\.$")
@@ -53,10 +56,12 @@ def split(text: str, language: str, limits: Limits = DEFAULT_LIMITS) -> list[Pie
     lexicon = load_lexicon(language)
     pieces: list[Piece] = []
     for number, line in enumerate(_lines(clean(text[: limits.text_chars * 2], limits.text_chars))):
-        if is_boilerplate(line) and len(line) < limits.max_chars:
+        short = len(line) <= limits.max_chars
+        if short and is_boilerplate(line):
             continue
-        for sentence in _sentences(line[:LINE_CHARS], lexicon):
-            if not is_boilerplate(sentence):
+        sentences = list(_sentences(line[:LINE_CHARS], lexicon))
+        for sentence in sentences:
+            if (short and len(sentences) == 1) or not is_boilerplate(sentence):
                 pieces.append(Piece(sentence, number, _is_whole(sentence)))
             if len(pieces) >= limits.sentences_an_article:
                 return pieces
@@ -77,13 +82,30 @@ def clean_line(text: str, chars: int) -> str:
 
 def is_boilerplate(text: str) -> bool:
     """Say whether a line or sentence belongs to the page and not to the report."""
-    return bool(_boilerplate().search(text))
+    always, by_word = _boilerplate()
+    if always.search(text):
+        return True
+    patterns = {number: pattern for word in _WORDS.findall(text.lower()) if word in by_word for number, pattern in by_word[word]}
+    return any(pattern.search(text) for pattern in patterns.values())
 
 
 @cache
-def _boilerplate() -> re.Pattern[str]:
+def _boilerplate() -> tuple[re.Pattern[str], dict[str, list[tuple[int, re.Pattern[str]]]]]:
+    """Give the pattern for every sentence, and those for sentences that have a certain word."""
     lines = files(__package__).joinpath("lexicons", "boilerplate.txt").read_text(encoding="utf-8").splitlines()
-    return re.compile("|".join(f"(?:{line})" for line in lines if line and not line.startswith("#")), re.IGNORECASE)
+    always: list[str] = []
+    by_word: dict[str, list[tuple[int, re.Pattern[str]]]] = {}
+    for number, line in enumerate(lines):
+        words, _, pattern = line.partition(" :: ")
+        if not pattern or line.startswith("#"):
+            continue
+        if words == "*":
+            always.append(pattern)
+            continue
+        compiled = re.compile(pattern, re.IGNORECASE)
+        for word in words.split():
+            by_word.setdefault(word, []).append((number, compiled))
+    return re.compile("|".join(always)), by_word
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -118,10 +140,10 @@ def _sentences(line: str, lexicon: Lexicon) -> Iterator[str]:
             merged += 1
             continue
         if held:
-            yield strip_dateline(held)
+            yield strip_lead(strip_dateline(held), lexicon)
         held, merged = piece, 0
     if held:
-        yield strip_dateline(held)
+        yield strip_lead(strip_dateline(held), lexicon)
 
 
 def _goes_on(held: str, piece: str, lexicon: Lexicon) -> bool:
@@ -157,10 +179,30 @@ def _is_whole(text: str) -> bool:
     return text.count('"') % 2 == 0 and all(text.count(left) == text.count(right) for left, right in PAIRS.items())
 
 
+def strip_lead(sentence: str, lexicon: Lexicon) -> str:
+    """Cut a leading "However, " or "But ", which joins a sentence to one that is not there."""
+    lead = _lead(lexicon.language)
+    found = lead.match(sentence) if lead is not None else None
+    if found is None or found.end() >= len(sentence) - MIN_REST:
+        return sentence
+    rest = sentence[found.end() :]
+    return rest[0].upper() + rest[1:]
+
+
+@cache
+def _lead(language: str) -> re.Pattern[str] | None:
+    lexicon = load_lexicon(language)
+    if not lexicon.cut_leads and not lexicon.cut_words:
+        return None
+    phrases = "|".join(re.escape(phrase).replace("\\ ", " ") for phrase in lexicon.cut_leads)
+    words = "|".join(re.escape(word) for word in sorted(lexicon.cut_words)) or r"(?!)"
+    return re.compile(rf"^(?:(?:{phrases}),\s+|(?:{words})\s+(?=[^\W\d_]))", re.IGNORECASE)
+
+
 def strip_dateline(sentence: str) -> str:
     """Cut a leading place, date and agency ("KABUL (AFP) — "), which is no part of the sentence."""
     for pattern in (_DATELINE, _CAPITAL_DATELINE, _AGENCY):
         found = pattern.match(sentence)
-        if found and found.end() < len(sentence) - 20 and sentence[found.end()].isalnum() | (sentence[found.end()] in "“\"'‘«„"):
+        if found and found.end() < len(sentence) - MIN_REST and sentence[found.end()].isalnum() | (sentence[found.end()] in "“\"'‘«„"):
             return sentence[found.end() :]
     return sentence

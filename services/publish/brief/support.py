@@ -1,8 +1,8 @@
 """Checks whether an article states a sentence: what stands behind every citation.
 
 An article states a sentence when one passage of it (its title, or up to three sentences in a row) contains the sentence's
-terms, and every name, number, day, negation, turning word (denial, refusal, possibility …) and quotation, and when who
-said it is the same. What is not certain is not cited.
+terms with no whole detail missing, and every name, number, day, negation, turning word (denial, refusal, possibility …)
+and quotation, when who did what to whom is the same and when who said it is the same. What is not certain is not cited.
 """
 
 from collections.abc import Sequence
@@ -10,18 +10,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
-from services.publish.brief.read import Marks, Reading, Statement
+from services.publish.brief.read import Figure, Marks, Reading, Statement
 
-CORE = 0.75
+CORE = 0.6
 """Share of the needed coverage that one sentence of a passage must reach alone: terms strewn over a passage state nothing."""
 NEAR = 2
 """Sentences before a passage in which the name stands that a pronoun of the passage means."""
+DETAIL = 2.2
+"""Weight of neighbouring terms that are missing together, from which a detail of the sentence is missing."""
 
 
 class Fault(StrEnum):
     """Why a passage does not state a sentence."""
 
     TERMS = "terms"
+    DETAIL = "detail"
     NAMES = "names"
     NUMBERS = "numbers"
     DAYS = "days"
@@ -44,20 +47,15 @@ class Evidence:
     """Share of the sentence's weight that the passage contains."""
 
 
-def find_evidence(marks: Marks, article: Reading, limits: Limits = DEFAULT_LIMITS, own: Statement | None = None) -> Evidence | None:
-    """Find the passage of an article that states a sentence, the surest first; None if there is none.
-
-    `own` is the statement that the sentence is, so that an article's own sentence is found where it stands.
-    """
-    if own is not None and own in article.body:
-        return Evidence(own.position, own.position, 1.0)
-    if not marks.terms:
+def find_evidence(marks: Marks, article: Reading, limits: Limits = DEFAULT_LIMITS) -> Evidence | None:
+    """Find the passage of an article that states a sentence, the surest first; None if there is none."""
+    if not marks.weight:
         return None
     statements = (article.title, *article.body)
     shares = [covered(marks, statement.marks) for statement in statements]
     core = limits.coverage * CORE
-    for share, place in sorted(((share, -place) for place, share in enumerate(shares) if share >= core), reverse=True):
-        found = check_around(marks, article, statements, -place, share, limits)
+    for _, place in sorted(((-share, place) for place, share in enumerate(shares) if share >= core)):
+        found = check_around(marks, article, statements, place, limits)
         if found is not None:
             return found
     return None
@@ -68,89 +66,138 @@ def covered(marks: Marks, by: Marks) -> float:
     if not marks.weight:
         return 0.0
     held = by.terms
-    return sum(weight for term, weight in marks.terms.items() if term in held) / marks.weight
+    return sum([weight for term, weight in marks.terms.items() if term in held]) / marks.weight
 
 
 def check_around(
-    marks: Marks, article: Reading, statements: Sequence[Statement], place: int, share: float, limits: Limits = DEFAULT_LIMITS
+    marks: Marks, article: Reading, statements: Sequence[Statement], place: int, limits: Limits = DEFAULT_LIMITS
 ) -> Evidence | None:
     """Check the passages that hold one sentence (`statements` is title and body, `place` its index): alone, then with neighbours."""
     spans = [(place, place)]
     if place > 0:
-        spans += [
-            (first, last)
-            for first, last in ((place - 1, place), (place, place + 1), (place - 1, place + 1))
-            if first >= 1 and last < len(statements)
-        ]
+        spans += [(place - 1, place), (place, place + 1), (place - 1, place + 1)]
     for first, last in spans:
-        passage = [statements[at].marks for at in range(first, last + 1)]
-        coverage = share if first == last else _share(marks, passage)
-        if coverage < limits.coverage:
+        if (first < 1 and first != last) or last >= len(statements):
             continue
+        passage = [statements[at].marks for at in range(first, last + 1)]
         before = [statements[at].marks for at in range(max(1, first - NEAR), first)] if first > 0 else []
-        if find_fault(marks, passage, article, before, statements[place].marks) is None:
+        coverage, fault = check(marks, passage, article, before, statements[place].marks, limits)
+        if fault is None:
             return Evidence(first - 1, last - 1, round(coverage, 4))
     return None
 
 
-def _share(marks: Marks, passage: Sequence[Marks]) -> float:
-    return sum(weight for term, weight in marks.terms.items() if any(term in held.terms for held in passage)) / marks.weight
+def check(
+    marks: Marks, passage: Sequence[Marks], article: Reading, before: Sequence[Marks], core: Marks, limits: Limits = DEFAULT_LIMITS
+) -> tuple[float, Fault | None]:
+    """Check one passage: the share of the sentence that it contains, and the first thing that it lacks or contradicts.
 
-
-def find_fault(marks: Marks, passage: Sequence[Marks], article: Reading, before: Sequence[Marks], core: Marks) -> Fault | None:
-    """Name the first thing of a sentence that a passage lacks or contradicts; None if there is none. Terms are not looked at."""
+    `before` are the sentences before the passage, for its pronouns; `core` is the passage's sentence that has most.
+    """
     held: set[str] = set()
     for part in passage:
         held.update(part.terms)
+    missing = marks.terms.keys() - held
+    if missing and not missing.isdisjoint(article.names):
+        missing -= _identified(marks, missing, held, article)
+    coverage = 1.0 - sum([marks.terms[term] for term in missing]) / marks.weight
+    if coverage < limits.coverage:
+        return coverage, Fault.TERMS
     if not _has_figures(marks, passage):
-        return Fault.NUMBERS
+        return coverage, Fault.NUMBERS
     if not _has_quotes(marks, article):
-        return Fault.QUOTATION
-    if not _has_names(marks, passage, held, article, before):
-        return Fault.NAMES
+        return coverage, Fault.QUOTATION
+    if missing and not _has_names(marks, missing, passage, article, before):
+        return coverage, Fault.NAMES
+    if len(passage) > 1 and _is_other_event(marks, core):
+        return coverage, Fault.NAMES
+    if missing and _lacks_detail(marks, missing):
+        return coverage, Fault.DETAIL
     if not _has_days(marks, passage, article):
-        return Fault.DAYS
+        return coverage, Fault.DAYS
     if not _has_negations(marks, passage):
-        return Fault.NEGATION
+        return coverage, Fault.NEGATION
     if not _has_turns(marks, passage, core):
-        return Fault.TURN
+        return coverage, Fault.TURN
     if _is_opposite(marks, passage):
-        return Fault.OPPOSITE
-    if not _has_speaker(marks, passage, before):
-        return Fault.SPEAKER
-    return None
+        return coverage, Fault.OPPOSITE
+    if not _has_speaker(marks, passage, before, core):
+        return coverage, Fault.SPEAKER
+    if _is_reversed(marks, core):
+        return coverage, Fault.ORDER
+    return coverage, None
+
+
+def _identified(marks: Marks, missing: set[str], held: set[str], article: Reading) -> set[str]:
+    """Give the missing terms that only say who a named one is, where the article says it elsewhere: "Quill's president, Dana"."""
+    found: set[str] = set()
+    sequence = marks.sequence
+    for run in marks.names:
+        if run[-1] not in held or run[-1] not in sequence:
+            continue
+        known = article.identity(run[-1])
+        at = sequence.index(run[-1])
+        for step, stop in ((-1, -1), (1, len(sequence))):
+            for place in range(at + step, stop, step):
+                if sequence[place] not in known:
+                    break
+                if sequence[place] in missing:
+                    found.add(sequence[place])
+    return found
+
+
+def _lacks_detail(marks: Marks, missing: set[str]) -> bool:
+    gap = 0.0
+    for term in marks.sequence:
+        if term in missing:
+            gap += marks.terms[term]
+            if gap >= DETAIL:
+                return True
+        elif marks.terms[term] > 0.5:
+            gap = 0.0
+    return False
 
 
 def _has_figures(marks: Marks, passage: Sequence[Marks]) -> bool:
     for figure in marks.figures:
         matches = [other for part in passage for other in part.figures if other.value == figure.value]
-        if not matches:
-            return False
-        if figure.bound and not any(not other.bound or figure.bound & other.bound for other in matches):
+        if not any(_is_same_figure(figure, other) for other in matches):
             return False
     return True
+
+
+def _is_same_figure(figure: Figure, other: Figure) -> bool:
+    if figure.bound and other.bound and not figure.bound & other.bound:
+        return False
+    pairs = dict(other.sides)
+    return all(pairs.get(pair, side) == side for pair, side in figure.sides)
 
 
 def _has_quotes(marks: Marks, article: Reading) -> bool:
     return all(f" {quote} " in f" {article.letters} " for quote in marks.quotes)
 
 
-def _has_names(marks: Marks, passage: Sequence[Marks], held: set[str], article: Reading, before: Sequence[Marks]) -> bool:
-    near = held.union(*(part.terms for part in before)) if before else held
-    missing: list[str] = []
+def _has_names(marks: Marks, missing: set[str], passage: Sequence[Marks], article: Reading, before: Sequence[Marks]) -> bool:
+    """Say whether the sentence's names are in the passage, or the one that is not is what a pronoun or office there stands for."""
+    absent: list[tuple[str, ...]] = []
     for run in marks.names:
-        if not any(term in near for term in run) and "".join(term[0] for term in run) not in near:
-            missing.append(run[-1])
+        lacking = [term for term in run if term in missing]
+        if not lacking:
             continue
-        for term in run:
-            if term not in near and term not in article.names:
-                return False
-    if not missing:
+        if any(term not in article.names for term in lacking):
+            return False
+        absent.append(run)
+    if not absent:
         return True
-    if any(name not in article.names for name in missing):
-        return False
-    foreign = {term for part in passage for run in part.names for term in run} - set(marks.terms)
-    return not foreign and len(missing) == 1
+    foreign = {term for part in passage for run in part.names for term in run} - marks.terms.keys()
+    near = {term for part in before for term in part.terms}
+    return not foreign and len(absent) == 1 and absent[0][-1] in near
+
+
+def _is_other_event(marks: Marks, core: Marks) -> bool:
+    """Say whether the passage's main sentence names another one where the sentence names one that only stands nearby."""
+    ours = {run[-1] for run in marks.names}
+    return bool({run[-1] for run in core.names} - marks.terms.keys()) and bool(ours - core.terms.keys())
 
 
 def _has_days(marks: Marks, passage: Sequence[Marks], article: Reading) -> bool:
@@ -168,7 +215,7 @@ def _has_negations(marks: Marks, passage: Sequence[Marks]) -> bool:
     for scope in marks.negated:
         if not any(not scope or scope & other for other in theirs):
             return False
-    ours = set().union(*marks.negated) if marks.negated else set()
+    ours: set[str] = set().union(*marks.negated)
     return all(not (scope & marks.terms.keys()) or scope & ours for scope in theirs)
 
 
@@ -187,19 +234,35 @@ def _is_opposite(marks: Marks, passage: Sequence[Marks]) -> bool:
     return any(pair in theirs and not sides & theirs[pair] for pair, sides in marks.sides.items())
 
 
-def _has_speaker(marks: Marks, passage: Sequence[Marks], before: Sequence[Marks]) -> bool:
-    if marks.attributed:
-        if not any(part.attributed for part in passage):
-            return False
-        if not marks.speakers:
-            return True
-        speakers = set().union(*(part.speakers for part in passage))
-        if marks.speakers & speakers:
-            return True
-        if any(part.pronoun_speaker for part in passage):
-            return any(marks.speakers & part.terms.keys() for part in (*before, *passage))
+def _has_speaker(marks: Marks, passage: Sequence[Marks], before: Sequence[Marks], core: Marks) -> bool:
+    """Say whether who said it is the same, or an authority says what the sentence takes as fact, or its own subject does."""
+    if not marks.attributed:
+        return not core.attributed or core.official or bool(core.speakers & marks.name_terms)
+    if not core.speaking:
         return False
-    speaking = [part for part in passage if part.attributed]
-    if not speaking:
+    if not marks.speakers:
         return True
-    return any(part.speakers & marks.terms.keys() or part.official for part in speaking)
+    ours, theirs = marks.speakers & marks.name_terms, core.speakers & core.name_terms
+    if ours & theirs or (not (ours and theirs) and marks.speakers & core.speakers):
+        return True
+    return core.pronoun_speaker and any(marks.speakers & other.terms.keys() for other in (*before, *passage))
+
+
+def _is_reversed(marks: Marks, core: Marks) -> bool:
+    """Say whether two names have changed places around what happens between them, with no passive to explain it."""
+    if marks.passive != core.passive:
+        return False
+    names = list(dict.fromkeys(term for run in marks.names for term in run[-1:] if term in core.terms))
+    if len(names) < 2:
+        return False
+    said = marks.speakers | core.speakers
+    ours, theirs = marks.sequence, core.sequence
+    for left, right in zip(names, names[1:], strict=False):
+        if left in said or right in said:
+            continue
+        here, there = (ours.index(left), ours.index(right)), (theirs.index(left), theirs.index(right))
+        if there[0] > there[1]:
+            between = set(ours[here[0] + 1 : here[1]]) & set(theirs[there[1] + 1 : there[0]])
+            if any(marks.terms[term] == 1.0 for term in between):
+                return True
+    return False
