@@ -14,6 +14,8 @@ from rich.text import Text
 
 IMPORTANT: Final = frozenset({"warning", "error", "critical"})
 STYLES: Final = {"warning": "yellow", "error": "red", "critical": "bold red"}
+LIBRARIES: Final = ("aiokafka", "faust", "mode", "kafka")
+"""Their warnings are of retries that succeed; what fails in the end our services tell themselves."""
 BURST_LINES: Final = 5
 BURST_S: Final = 10.0
 """More lines than these of one child within this time are counted, not shown: they stand in its log."""
@@ -102,6 +104,8 @@ class LogReader:
         except ValueError:
             return
         if not isinstance(event, dict) or event.get("level") not in IMPORTANT:
+            return
+        if event["level"] == "warning" and str(event.get("logger", "")).startswith(LIBRARIES):
             return
         recent = self._recent.setdefault(name, deque())
         now = time.monotonic()
