@@ -102,7 +102,7 @@ def _read_written(raw: str) -> datetime | None:
     clock = _CLOCK.search(raw)
     dated = raw if clock is None else raw[: clock.start()] + " " + raw[clock.end() :]
     words = [word.casefold().translate(_FOLD).rstrip(".") for word in _WORDS.findall(dated)]
-    month = next((_MONTHS[word] for word in words if word in _MONTHS), None)
+    month = _month(words)
     numbers = [word for word in words if word.isdigit()]
     if month is None or len(numbers) < 2:
         return None
@@ -118,6 +118,17 @@ def _read_written(raw: str) -> datetime | None:
         hour = hour % 12 + (12 if clock.group(4).lower().startswith("p") else 0)
     zone = _zone_after(raw[clock.end() :])
     return _build(year_number, month, int(day), hour, int(clock.group(2)), int(clock.group(3) or 0), zone or 0)
+
+
+def _month(words: list[str]) -> int | None:
+    """Give the month among the words: the one with most numbers beside it, since "mar." is March and Tuesday in several languages."""
+    best, most = None, -1
+    for index, word in enumerate(words):
+        if word in _MONTHS:
+            beside = sum(other.isdigit() for other in (*words[max(0, index - 1) : index], *words[index + 1 : index + 2]))
+            if beside >= most:
+                best, most = _MONTHS[word], beside
+    return best
 
 
 def _read_other(raw: str) -> datetime | None:

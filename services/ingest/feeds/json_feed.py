@@ -23,6 +23,7 @@ def _many(value: object) -> list[object]:
     return value if isinstance(value, list) else [value] if isinstance(value, dict) else []
 
 
+Link = Annotated[str | None, BeforeValidator(lambda value: value if isinstance(value, str) else None)]
 Text = Annotated[str | None, BeforeValidator(_text)]
 
 
@@ -32,7 +33,7 @@ class _Lenient(BaseModel):
 
 class _Author(_Lenient):
     name: Text = None
-    url: Text = None
+    url: Link = None
 
 
 def _authors(value: object) -> object:
@@ -41,14 +42,14 @@ def _authors(value: object) -> object:
 
 class _Item(_Lenient):
     id: Text = None
-    url: Text = None
-    external_url: Text = None
+    url: Link = None
+    external_url: Link = None
     title: Text = None
     content_html: Text = None
     content_text: Text = None
     summary: Text = None
-    image: Text = None
-    banner_image: Text = None
+    image: Link = None
+    banner_image: Link = None
     date_published: Text = None
     date_modified: Text = None
     author: Annotated[_Author | None, BeforeValidator(lambda value: value if isinstance(value, dict) else None)] = None
@@ -59,14 +60,14 @@ class _Item(_Lenient):
 
 class _Hub(_Lenient):
     type: Text = None
-    url: Text = None
+    url: Link = None
 
 
 class _Feed(_Lenient):
     version: Text = None
     title: Text = None
-    home_page_url: Text = None
-    feed_url: Text = None
+    home_page_url: Link = None
+    feed_url: Link = None
     description: Text = None
     language: Text = None
     expired: Any = None

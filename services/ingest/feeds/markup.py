@@ -10,6 +10,11 @@ _XML_ENTITIES = ("lt", "gt", "amp", "quot", "apos")
 _NAMED = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31});")
 _BARE_AMPERSAND = re.compile(r"&(?!(?:#\d{1,7}|#x[0-9a-fA-F]{1,6}|lt|gt|amp|quot|apos);)")
 _CDATA = re.compile(r"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
+_UNCLOSED = re.compile(
+    r"<(title|link|guid|id|pubDate|published|updated)((?:\s[^<>]{0,500})?)>([^<]{0,5000})"
+    r"(?=<(?:/?item|/?entry|/?channel|/?feed|link|title|guid|id|pubDate|published|updated|description|summary|language|content|author|category)\b)",
+    re.IGNORECASE,
+)
 _ROOT = re.compile(r"<(?:([A-Za-z_][\w.-]{0,50}):)?([A-Za-z_][\w.-]{0,50})")
 _FEED_START = re.compile(r"<(?:\?xml\b|rss\b|rdf:rdf\b|feed\b|(?:\w{1,20}:)?(?:urlset|sitemapindex)\b)", re.IGNORECASE)
 
@@ -61,6 +66,11 @@ def with_entities_resolved(text: str) -> str:
     return "".join(parts)
 
 
+def with_leaves_closed(text: str) -> str:
+    """Close a title, link or date that is left open before the next element, so that it does not swallow the items."""
+    return _UNCLOSED.sub(_closed, text)
+
+
 def _declaration_end(text: str, start: int) -> int:
     """Find the end of `<!DOCTYPE …>` with its internal subset, quotes and comments respected."""
     depth, position, quote = 0, start + 2, ""
@@ -87,6 +97,12 @@ def _declaration_end(text: str, start: int) -> int:
     # unbalanced brackets or quotes: end at the first closing bracket that is followed by a tag
     fallback = re.compile(r"\]?\s*>\s*(?=<)").search(text, start)
     return fallback.end() if fallback else len(text)
+
+
+def _closed(found: re.Match[str]) -> str:
+    name, attributes, inner = found.groups()
+    # an empty element (`<link href="…"/>`) and one without text say nothing about being left open
+    return found.group() if attributes.endswith("/") or not inner.strip() else f"<{name}{attributes}>{inner}</{name}>"
 
 
 def _kept_reference(found: re.Match[str]) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import feedparser.api
 
-from services.ingest.feeds.markup import with_entities_resolved
+from services.ingest.feeds.markup import with_entities_resolved, with_leaves_closed
 from shared.errors import Refused
 
 _MAX_DEPTH = 400
@@ -108,10 +108,11 @@ class _Reader:
             self.contentparams["declared"] = True  # type: ignore[attr-defined]
 
     def _sync_author_detail(self, key: str = "author") -> None:
-        value = self._get_context().get(key)  # type: ignore[attr-defined]
-        if isinstance(value, str) and len(value) > _MAX_AUTHOR_CHARS:
-            return
-        super()._sync_author_detail(key)  # type: ignore[misc]
+        # feedparser looks for an e-mail address here, in quadratic time and among top-level domains of up to four letters
+        context = self._get_context()  # type: ignore[attr-defined]
+        details, written = context.get(f"{key}s"), context.get(key)
+        if isinstance(details, list) and details and not details[-1] and isinstance(written, str):
+            details[-1]["name"] = written[:_MAX_AUTHOR_CHARS]
 
 
 class _Strict(_Reader, feedparser.api.StrictFeedParser):  # type: ignore[misc]
@@ -137,14 +138,14 @@ def read_syndicated(markup: str, *, base_url: str, max_items: int) -> Syndicated
         return _read_strictly(markup, base_url, max_items, None)
     except xml.sax.SAXException as error:
         flaw = _describe(error)
-    if "&" in markup:
-        resolved = with_entities_resolved(markup)
-        if resolved != markup:
-            try:
-                return _read_strictly(resolved, base_url, max_items, flaw)
-            except xml.sax.SAXException:
-                pass
-    return _read_loosely(markup, base_url, max_items, flaw)
+    closed = with_leaves_closed(markup)
+    repaired = with_entities_resolved(closed) if "&" in markup else closed
+    if repaired != markup:
+        try:
+            return _read_strictly(repaired, base_url, max_items, flaw)
+        except xml.sax.SAXException:
+            pass
+    return _read_loosely(closed, base_url, max_items, flaw)
 
 
 def _read_strictly(markup: str, base_url: str, max_items: int, flaw: str | None) -> Syndicated:
