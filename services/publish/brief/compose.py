@@ -49,7 +49,7 @@ def _write(
     homeless: list[Candidate] = []
     for held in groups:
         taken = [heading for heading, _ in headed]
-        heading = choose_heading(held.members, candidates, headline, taken, readings, limits)
+        heading = choose_heading(held.members, candidates, headline, taken, readings, limits, lead=not headed)
         if heading is not None:
             headed.append((heading, list(held.members)))
         else:

@@ -12,9 +12,6 @@ SAME_KIND = 0.06
 NEIGHBOURS = 0.12
 """Gain of sentences that stand together in one article."""
 SAME_SPEAKER = 0.1
-OPENING_GAIN = 1.5
-"""What it is worth for the brief's first sentence to be an article's first."""
-QUOTED_LEAD_LOSS = 0.7
 LEAD_POSITIONS = 5
 """Sentences of an article among which the brief's first section looks."""
 COMPANION = 0.12
@@ -62,18 +59,12 @@ def affinity(one: Candidate, other: Candidate) -> float:
 
 
 def _lead(chosen: Sequence[Candidate], limits: Limits) -> list[Candidate]:
-    """Give what happened: the best sentence with which a report begins, and what else the reports' beginnings say."""
-    events = [c for c in chosen if c.kind == Kind.EVENT] or list(chosen)
-    first = max(events, key=lambda c: (c.score + _opening(c), -c.place))
+    """Give what happened: the first sentence chosen, and what else the reports' beginnings say of it."""
+    first = chosen[0]
     size = 1 if len(chosen) <= 2 else 2 if len(chosen) <= 7 else limits.lead_sentences
-    others = [c for c in events if c is not first and c.statement.position <= LEAD_POSITIONS]
-    others.sort(key=lambda c: -(c.score + _opening(c) + affinity(first, c)))
+    others = [c for c in chosen[1:] if c.kind == Kind.EVENT and c.statement.position <= LEAD_POSITIONS]
+    others.sort(key=lambda c: -(c.opening + affinity(first, c)))
     return [first, *others[: size - 1]]
-
-
-def _opening(candidate: Candidate) -> float:
-    gain = OPENING_GAIN / (1 + candidate.statement.position)
-    return gain - (QUOTED_LEAD_LOSS if candidate.statement.marks.quotes else 0.0)
 
 
 def _join(rest: Sequence[Candidate], limits: Limits) -> list[list[Candidate]]:

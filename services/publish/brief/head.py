@@ -16,17 +16,26 @@ from services.publish.brief.support import check
 
 TITLE_GAIN = 0.35
 """A title is written to be read alone."""
-BORDER_GAIN = {"end": 0.25, "comma": 0.2, "strong": 0.2, "weak": 0.0}
+BORDER_GAIN = {"end": 0.25, "comma": 0.2, "strong": 0.2, "weak": 0.0, "loose": -0.1}
 ECHO_LOSS = 0.35
 """Loss of a heading that the section's first sentence begins with."""
 HEADLINE_SHARE = 0.7
-"""Share of a heading's terms that the headline may have."""
+"""Share of a heading's weight that the headline may have; for the first section, which tells what the headline does, more."""
+LEAD_HEADLINE_SHARE = 0.9
+HEADLINE_LOSS = 0.4
+"""Loss of a heading that the headline has whole."""
 TAKEN_SHARE = 0.5
 """Share of a heading's terms that an earlier heading may have."""
 COVERED = 0.7
 """Share of a heading's weight that the section's sentences must contain."""
 SAID_WORDS = 3
 """Words of weight that a heading with a verb of saying has after it: who said something is no news without what."""
+BORDER_WORDS = {"end": 0, "comma": 0, "strong": 0, "weak": 2, "loose": 3}
+"""Words of weight after the verb from which a cut may end at a border."""
+CONDITION_REACH = 6
+"""Words after a cut among which there is no condition."""
+ABOUT = 0.5
+"""Share of a heading's weight that the section must contain where no heading is contained whole."""
 INSERTION = 9
 """Words of an insertion between commas that is left out."""
 OPENING_PHRASE = 9
@@ -53,6 +62,8 @@ def choose_heading(
     taken: Iterable[Heading],
     readings: Sequence[Reading],
     limits: Limits = DEFAULT_LIMITS,
+    *,
+    lead: bool = False,
 ) -> Heading | None:
     """Choose the heading that says most of a section and repeats neither the headline nor another heading; None if none is fit."""
     section: dict[str, float] = {}
@@ -63,25 +74,27 @@ def choose_heading(
     passage = [member.statement.marks for member in members]
     first = letters_only(members[0].statement.text)
     headline_marks = _read(headline, members[0].article)
-    best: Heading | None = None
-    best_value = 0.0
-    seen: set[str] = set()
+    same = letters_only(headline)
+    most = LEAD_HEADLINE_SHARE if lead else HEADLINE_SHARE
+    options: list[tuple[float, Heading, Reading]] = []
+    seen: set[str] = {same}
     taken = list(taken)
     for heading, article in _options(members, spare, readings, limits):
         letters = letters_only(heading.text)
         if letters in seen or not heading.marks.weight:
             continue
         seen.add(letters)
+        echoed = _share(heading.marks, headline_marks)
+        if echoed > most or any(_share(heading.marks, other.marks) > TAKEN_SHARE for other in taken):
+            continue
         value = heading.gain + sum(section.get(term, 0.0) for term in heading.marks.terms) / (norm * len(heading.marks.terms) ** 0.5)
-        if first.startswith(letters.rstrip()):
-            value -= ECHO_LOSS
-        if value <= best_value or _share(heading.marks, headline_marks) > HEADLINE_SHARE:
-            continue
-        if any(_share(heading.marks, other.marks) > TAKEN_SHARE for other in taken):
-            continue
+        value -= HEADLINE_LOSS * echoed + (ECHO_LOSS if first.startswith(letters.rstrip()) else 0.0)
+        options.append((value, heading, article))
+    options.sort(key=lambda option: -option[0])
+    for _, heading, article in options:
         if _says(heading.marks, passage, article, limits):
-            best, best_value = heading, value
-    return best
+            return heading
+    return next((heading for _, heading, _ in options if _fits(heading.marks, passage)), None)
 
 
 def cut_headings(statement: Statement, article: Reading, limits: Limits = DEFAULT_LIMITS) -> Iterator[Heading]:
@@ -106,8 +119,11 @@ def title_headings(article: Reading, names: frozenset[str], limits: Limits = DEF
         return
     parts = [part.strip(" |–—-:") for part in _parts(title)]
     for part in parts if len(parts) > 1 else [title]:
-        words = part.split()
-        if not limits.heading_min_words <= len(words) <= limits.heading_max_words:
+        words = len(part.split())
+        if words < limits.heading_min_words:
+            continue
+        if words > limits.heading_max_words:
+            yield from _cut_title(_sentence_case(part, article, names), article, limits)
             continue
         tokens = tokenise(part, article.source.language)
         lows = [token.word.low for token in tokens if not token.mark]
@@ -118,6 +134,32 @@ def title_headings(article: Reading, names: frozenset[str], limits: Limits = DEF
             continue
         text = _sentence_case(part, article, names)
         yield Heading(text, _read(text, article), TITLE_GAIN)
+
+
+def _cut_title(title: str, article: Reading, limits: Limits) -> Iterator[Heading]:
+    """Cut a long title before "as", "after" and the like; a title needs no verb."""
+    lexicon = article.lexicon
+    tokens = tokenise(title, article.source.language)
+    words = 0
+    for place, token in enumerate(tokens[:-1]):
+        words += not token.mark
+        if words > limits.heading_max_words or token.mark in _STOPS:
+            return
+        after = tokens[place + 1]
+        border = after.word.low in lexicon.borders or after.mark in _STOPS or after.mark == ","
+        if (
+            words >= limits.heading_min_words
+            and border
+            and not token.mark
+            and not token.word.stop
+            and token.word.low not in lexicon.dangling
+        ):
+            cut = title[: token.end].strip()
+            if _is_balanced(cut) and not _is_conditional(tokens, place, lexicon):
+                yield Heading(cut, _read(cut, article), TITLE_GAIN)
+
+
+_STOPS = frozenset(";:–—")
 
 
 def _options(
@@ -152,6 +194,13 @@ def _says(heading: Marks, passage: Sequence[Marks], article: Reading, limits: Li
     core = max(passage, key=lambda marks: _share(heading, marks))
     share = sum(w for term, w in heading.terms.items() if any(term in marks.terms for marks in passage)) / heading.weight
     return share >= COVERED and check(heading, [core], article, [], core, limits)[1] is None
+
+
+def _fits(heading: Marks, passage: Sequence[Marks]) -> bool:
+    """Say whether a heading, which a cited article states, is about what the section says, and has no number that it lacks."""
+    share = sum(w for term, w in heading.terms.items() if any(term in marks.terms for marks in passage)) / heading.weight
+    figures = {figure.value for marks in passage for figure in marks.figures}
+    return share >= ABOUT and all(figure.value in figures for figure in heading.figures)
 
 
 def _cuts(tokens: Sequence[Token], article: Reading, limits: Limits) -> Iterator[tuple[list[Token], str]]:
@@ -199,8 +248,8 @@ def _cuts(tokens: Sequence[Token], article: Reading, limits: Limits) -> Iterator
             and words >= limits.heading_min_words
             and (border := _border(tokens, place, article)) is not None
         ):
-            rest = [t.word for t in tokens[place + 1 :]]
-            if _ends_well(tokens, place, words, verb, article) and not any(w.negation or w.low in lexicon.conditions for w in rest):
+            ends = told >= BORDER_WORDS[border] and _ends_well(tokens, place, words, verb, article)
+            if ends and not _is_conditional(tokens, place, lexicon):
                 yield list(kept), border
         place += 1
 
@@ -263,7 +312,17 @@ def _border(tokens: Sequence[Token], place: int, article: Reading) -> str | None
         return "comma" if token.mark in ",;:–—(" else None
     if token.word.low in article.lexicon.borders:
         return "strong"
-    return "weak" if token.word.low in article.lexicon.weak_borders else None
+    low = token.word.low
+    if low in article.lexicon.weak_borders or (
+        article.lexicon.language == "en" and low.endswith("ing") and len(low) > 5 and not token.word.capital
+    ):
+        return "weak"
+    return "loose" if low in article.lexicon.loose_borders else None
+
+
+def _is_conditional(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
+    """Say whether a condition or limit follows a cut, without which it would say too much."""
+    return any(token.word.low in lexicon.conditions for token in tokens[place + 1 : place + 1 + CONDITION_REACH])
 
 
 def _ends_well(tokens: Sequence[Token], place: int, words: int, verb: int, article: Reading) -> bool:

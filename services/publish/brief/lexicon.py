@@ -97,6 +97,8 @@ class Lexicon:
     """A sentence can end before these and stay whole: "after", "while"."""
     weak_borders: frozenset[str] = frozenset()
     """It often can: "in", "with"."""
+    loose_borders: frozenset[str] = frozenset()
+    """It can where enough stands before: "for"."""
     intransitive: frozenset[str] = frozenset()
     """Verbs that end a sentence well: "died", "resigned"."""
     objects: frozenset[str] = frozenset()
@@ -185,6 +187,7 @@ def _build(code: str, raw: dict[str, Any]) -> Lexicon:
         pair_starts=frozenset(word.partition("-")[0] for word in same if "-" in word),
         borders=words("borders"),
         weak_borders=words("weak_borders"),
+        loose_borders=words("loose_borders"),
         intransitive=words("intransitive"),
         objects=words("objects"),
         dangling=words("dangling"),

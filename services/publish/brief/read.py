@@ -249,6 +249,8 @@ def know_word(surface: str, language: str) -> Word:
     lexicon = load_lexicon(language)
     straight = surface[:LONG_WORD].replace("’", "'")
     low = straight.lower()
+    if low in lexicon.stop and 2 <= len(straight) <= 4 and straight.isupper():
+        low = f"{low}."
     negation = low in lexicon.negations
     if "'" in low:
         low, negation = _without_apostrophe(low, lexicon, negation)

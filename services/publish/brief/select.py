@@ -25,7 +25,7 @@ DOUBT = 0.5
 DOUBT_LOSS = 0.15
 QUOTE_LOSS = 0.15
 """A quotation tells less than a statement does."""
-TODAY_LOSS = 0.4
+TODAY_LOSS = 0.8
 """"Today" is another day for who reads tomorrow."""
 UNKNOWN_LOSS = 0.35
 """A bare surname says nothing to who has not read the person's name and office."""
@@ -33,6 +33,13 @@ STRANGE_LOSS = 1.2
 """An article that has little in common with the others may not belong to the story."""
 STRANGE = 0.6
 """Likeness to the others, as a share of the median's, below which an article is strange."""
+OPENING_GAIN = 1.5
+"""What it is worth for the brief's first sentence to be an article's first."""
+HEADLINE_OPENING_GAIN = 2.5
+"""What it is worth for it to say all that the headline says."""
+QUOTED_OPENING_LOSS = 0.6
+LATE = 3
+"""Sentences after which a report turns to what was before."""
 BEGINNING = 5
 """Sentences of an article that show what it is about."""
 COPY = 0.5
@@ -60,6 +67,8 @@ class Candidate:
     """Place of its article in the story's order, from 0."""
     kind: Kind
     prior: float
+    opening: float = 0.0
+    """What it is worth as the brief's first sentence."""
     stated_by: tuple[int, ...] = ()
     """Places of the articles that state it, ascending."""
     independent: int = 1
@@ -91,14 +100,17 @@ def find_candidates(readings: Sequence[Reading], headline: frozenset[str], limit
         candidate.stated_by, doubted = index.stated_by(candidate.statement, candidate.place, limits)
         candidate.independent = len({groups[article] for article in candidate.stated_by})
         candidate.score = candidate.prior + SHARED_GAIN * math.log2(candidate.independent) - DOUBT_LOSS * min(doubted, 4)
+        candidate.opening = _opening(candidate, headline)
         candidate.profile = _profile(candidate.statement, rarity)
     kept.sort(key=lambda c: (-c.score, c.place, c.statement.position))
     return kept
 
 
 def choose(candidates: Sequence[Candidate], count: int, limits: Limits = DEFAULT_LIMITS) -> list[Candidate]:
-    """Choose up to `count` sentences, the best first, none that says what a chosen one says."""
-    chosen: list[Candidate] = []
+    """Choose up to `count` sentences, first the one that tells what happened, then the best, none that says what a chosen one says."""
+    if not candidates:
+        return []
+    chosen = [max(candidates, key=lambda c: (c.opening, -c.place, -c.statement.position))]
     for candidate in candidates:
         if len(chosen) >= count:
             break
@@ -127,14 +139,13 @@ def find_kind(statement: Statement, article: Reading) -> Kind:
     past = published is not None and any(1800 < year < published.year for year in years)
     if statement.position <= 1:
         return Kind.EVENT
-    if past or sum(low in lexicon.background for low in lows) >= 2:
+    told = statement.marks.attributed or statement.marks.speaking
+    if past or (statement.position >= LATE and any(low in lexicon.background for low in lows)):
         return Kind.BACKGROUND
     if any(low in lexicon.wider for low in lows):
         return Kind.WIDER
-    if any(low in lexicon.reaction for low in lows) or (statement.marks.attributed and statement.marks.quotes):
+    if told and (statement.marks.quotes or any(low in lexicon.reaction for low in lows)):
         return Kind.ANSWER
-    if any(low in lexicon.background for low in lows) and statement.position > 3:
-        return Kind.BACKGROUND
     return Kind.EVENT
 
 
@@ -200,6 +211,13 @@ def _prior(statement: Statement, article: Reading, spread: dict[str, int], headl
     quoted = QUOTE_LOSS if marks.quotes else 0.0
     named += dated + quoted + UNKNOWN_LOSS * _has_unknown(marks, article, headline)
     return CENTRAL_GAIN * central + HEADLINE_GAIN * in_headline + 1.0 / (1.0 + POSITION_FADE * statement.position) - length - named
+
+
+def _opening(candidate: Candidate, headline: frozenset[str]) -> float:
+    statement = candidate.statement
+    told = sum(term in statement.marks.terms for term in headline) / (len(headline) or 1)
+    gain = OPENING_GAIN / (1 + statement.position) + HEADLINE_OPENING_GAIN * told
+    return candidate.score / 2 + gain - (QUOTED_OPENING_LOSS if statement.marks.quotes else 0.0)
 
 
 def _has_unknown(marks: Marks, article: Reading, headline: frozenset[str]) -> bool:

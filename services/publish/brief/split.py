@@ -38,6 +38,7 @@ _DATELINE = re.compile(
     r"\s*(?:\([^)]{2,40}\)\s*(?:[-–—:]+\s*)?|[—–]\s+|\s-{1,2}\s+)"
 )
 _CAPITAL_DATELINE = re.compile(r"^[A-ZÀ-ÞА-Я][A-ZÀ-ÞА-Я .'’/-]{2,30}(?:,\s[A-Z][\w.]+(?:\s\d{1,2})?)?\s*:\s+(?=\S)")
+_DATED = re.compile(r"^(?:[A-Z][\w.'’-]+[ ,]+){1,3}[A-Z][a-z]{2,8}\.? \d{1,2}(?:,? \d{4})?\s*[:—–-]\s+(?=\S)")
 _AGENCY = re.compile(r"^\((?:[A-Z]{2,5}|Reuters|dpa|ANSA|Xinhua|Bloomberg)[^)]{0,20}\)\s*[-–—:]*\s*")
 
 
@@ -201,7 +202,7 @@ def _lead(language: str) -> re.Pattern[str] | None:
 
 def strip_dateline(sentence: str) -> str:
     """Cut a leading place, date and agency ("KABUL (AFP) — "), which is no part of the sentence."""
-    for pattern in (_DATELINE, _CAPITAL_DATELINE, _AGENCY):
+    for pattern in (_DATELINE, _CAPITAL_DATELINE, _DATED, _AGENCY):
         found = pattern.match(sentence)
         if found and found.end() < len(sentence) - MIN_REST and sentence[found.end()].isalnum() | (sentence[found.end()] in "“\"'‘«„"):
             return sentence[found.end() :]
