@@ -24,13 +24,20 @@ _BLOCK = re.compile(
     r"<(?=/?(?:p|div|br|hr|li|ul|ol|dl|dt|dd|h[1-6]|tr|table|blockquote|pre|section|article|aside|header|footer|figure|figcaption|main|nav|form|center)\b)",
     re.IGNORECASE,
 )
-_HIDDEN = ("script", "style", "template", "noscript", "svg", "math", "iframe", "object", "embed", "head", "select", "textarea")
+_HIDDEN = ("script", "style", "template", "svg", "math", "head", "select", "textarea")
+"""What is dropped with all it holds. Not `iframe`, `embed` and `object`: feeds close them as XML does, and HTML parsers then take the rest
+of the text for their content."""
+_DECLARATION = re.compile(r"<!--.{0,2000}?-->|<!--.*$|<!(?:DOCTYPE|doctype|Doctype)[^<>]{0,500}>", re.DOTALL)
+_MARKED_UP = re.compile(
+    r"</?(?:p|br|a|b|i|em|strong|div|span|img|ul|li|h[1-6]|blockquote|figure|table)(?=[\s/>])|&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]{2,8}\d?);",
+    re.IGNORECASE,
+)
 _INVISIBLE = re.compile(r"<(script|style)\b", re.IGNORECASE)
 _TAG = re.compile(r"</?([a-zA-Z][a-zA-Z0-9]{0,15})(?=[\s/>])[^<>]{0,2000}>")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 _FORMATTING_WORDS = (
     "a abbr acronym b bdi bdo big br center cite code del dfn div em font h1 h2 h3 h4 h5 h6 i img ins kbd mark nobr p q s samp small span "
-    "strike strong sub sup tt u var wbr script style iframe object embed svg hr"
+    "strike strong sub sup tt u var wbr script style iframe object embed svg hr blink marquee"
 )
 _FORMATTING = frozenset(_FORMATTING_WORDS.split())
 _OTHER_WORDS = (
@@ -96,6 +103,11 @@ def from_html(markup: str) -> str:
     return paragraphs(html_entities.unescape(_TAG.sub("", _without_invisible(marked))))
 
 
+def looks_like_html(text: str) -> bool:
+    """Tell whether a text that should be plain holds tags or entities of HTML."""
+    return ("<" in text or "&" in text) and _MARKED_UP.search(text) is not None
+
+
 def title_from_html(title: str, limit: int = LINE_LIMIT) -> str:
     """Give a title that may hold HTML as plain text on one line.
 
@@ -122,7 +134,9 @@ def _strip_markup(title: str) -> str:
             return tag
         return " " if name in ("br", "p", "div", "hr", "wbr", "img") else ""
 
-    return _TAG.sub(replaced, title).replace("<![CDATA[", "").replace("]]>", "")
+    if "<!" in title:
+        title = _DECLARATION.sub("", title.replace("<![CDATA[", "").replace("]]>", ""))
+    return _TAG.sub(replaced, title)
 
 
 def _without_invisible(markup: str) -> str:

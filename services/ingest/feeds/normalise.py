@@ -10,7 +10,7 @@ from services.ingest.dates import DEFAULT_TOLERANCE_S, parse_date
 from services.ingest.feeds.model import FeedItem, RefusedItem
 from services.ingest.feeds.syndication import Syndicated
 from services.ingest.identity import absolute_url, canonical_url, publisher_of, unlinked_urn
-from services.ingest.text import SUMMARY_LIMIT, cut, from_html, one_line, paragraphs, shorten, title_from_html
+from services.ingest.text import SUMMARY_LIMIT, cut, from_html, looks_like_html, one_line, paragraphs, shorten, title_from_html
 from shared.errors import Refused
 
 FULL_TEXT_CHARS = 2_000
@@ -113,7 +113,7 @@ def language_code(tag: object) -> str | None:
 def plain(detail: Mapping[str, Any] | None, value: object) -> str:
     """Give a feedparser text as plain text: HTML, XHTML and what looks like HTML stripped, declared plain text as it is."""
     text = _string(value)
-    if detail is not None and detail.get("type") == "text/plain":
+    if detail is not None and detail.get("type") == "text/plain" and (detail.get("declared") or not looks_like_html(text)):
         return paragraphs(text)
     return from_html(text)
 

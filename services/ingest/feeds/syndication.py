@@ -102,9 +102,9 @@ class _Reader:
     def _end_media_description(self) -> None:
         self.pop("media_description")  # type: ignore[attr-defined]
 
-    def _start_title(self, attrs: dict[str, str]) -> None:
-        super()._start_title(attrs)  # type: ignore[misc]
-        if "type" in attrs and self.contentparams:  # type: ignore[attr-defined]
+    def push_content(self, tag: str, attrs: dict[str, str], default_content_type: str, expecting_text: Any) -> None:
+        super().push_content(tag, attrs, default_content_type, expecting_text)  # type: ignore[misc]
+        if "type" in attrs:
             self.contentparams["declared"] = True  # type: ignore[attr-defined]
 
     def _sync_author_detail(self, key: str = "author") -> None:
