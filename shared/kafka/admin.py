@@ -13,7 +13,9 @@ from typing import Any, Final, Literal
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import GroupIdNotFound, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.protocol.admin import DeleteGroupsRequest
+from aiokafka.protocol.group import LeaveGroupRequest
 from pydantic import Field
 
 from shared import topics
@@ -27,6 +29,8 @@ REPLICATED: Final[Mapping[str, str]] = {"min.insync.replicas": "2", "unclean.lea
 SETTLE_LIMIT_S: Final = 30.0
 """How long brokers may take to learn what the controller did: milliseconds when well."""
 SETTLE_POLL_S: Final = 0.02
+GROUP_PREFIX: Final = "slugline-"
+"""All consumer groups of ours begin so."""
 DYNAMIC_TOPIC_CONFIG: Final = 1
 """DescribeConfigs' source of a setting that was given to the topic itself."""
 REPARTITIONING: Final = (
@@ -120,7 +124,11 @@ async def check(admin: AIOKafkaAdminClient, wanted: Sequence[Topic] = topics.ALL
 
 
 async def recreate(admin: AIOKafkaAdminClient, wanted: Sequence[Topic] = topics.ALL) -> None:
-    """Delete the topics with everything in them and create them anew: for tests, whose broker holds nothing of worth."""
+    """Delete the topics with all they hold, and our groups, and create the topics anew: for tests, whose broker holds nothing of worth.
+
+    A group's offset in a topic that was made anew would be taken for a lost changelog.
+    """
+    await _until(lambda: _without_groups(admin))
     present = await _describe(admin, wanted)
     if present:
         response = await admin.delete_topics(list(present))
@@ -128,6 +136,22 @@ async def recreate(admin: AIOKafkaAdminClient, wanted: Sequence[Topic] = topics.
         await _until(lambda: _gone(admin, set(present)))
     await _create(admin, list(wanted), replication=1)
     await _until(lambda: _led(admin, {topic.name for topic in wanted}))
+
+
+async def _without_groups(admin: AIOKafkaAdminClient) -> bool:
+    """Delete our groups with their offsets; say whether none was left. Members that were killed are made to leave."""
+    names = [group[0] for group in await admin.list_consumer_groups() if group[0].startswith(GROUP_PREFIX)]
+    refused = 0
+    for name in names:
+        # aiokafka's admin client has no call for these two.
+        coordinator = await admin.find_coordinator(name)
+        for response in await admin.describe_consumer_groups([name], coordinator):
+            for group in response.groups:
+                for member in group[5]:
+                    await admin._send_request(LeaveGroupRequest(name, member[0]), coordinator)  # noqa: SLF001
+        deleted = await admin._send_request(DeleteGroupsRequest([name]), coordinator)  # noqa: SLF001
+        refused += sum(code not in {0, GroupIdNotFound.errno} for _, code in deleted.results)
+    return not refused
 
 
 def settings_of(topic: Topic, replication: int) -> dict[str, str]:
