@@ -8,6 +8,7 @@ from lxml import etree, html
 
 from services.ingest.config import MIB
 from services.ingest.feeds.decode import decode
+from services.ingest.feeds.markup import without_forbidden
 from shared.errors import Refused
 
 _NOT_HTML = re.compile(rb"^(?:%PDF-|\x89PNG|GIF8|\xff\xd8\xff|PK\x03\x04|\x1f\x8b|RIFF|\x00\x00\x00.ftyp|OggS|ID3|MZ|\x7fELF)", re.DOTALL)
@@ -36,7 +37,8 @@ def parse_page(body: bytes, *, content_type: str | None, limits: PageLimits) -> 
     media_type = (content_type or "").split(";")[0].strip().lower()
     if media_type not in _HTML_TYPES or _NOT_HTML.match(body):
         raise Refused("not_html", f"the document is {media_type or 'binary'}, no HTML page")
-    source = _XML_DECLARATION.sub("", decode(body, content_type).text.replace("\0", ""), count=1)
+    # trafilatura gives a page up whose text holds what XML can't
+    source = _XML_DECLARATION.sub("", without_forbidden(decode(body, content_type).text), count=1)
     if not source.strip():
         raise Refused("empty", "the page is empty")
     if "<" not in source:
