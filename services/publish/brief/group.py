@@ -62,7 +62,7 @@ def _lead(chosen: Sequence[Candidate], limits: Limits) -> list[Candidate]:
     """Give what happened: the first sentence chosen, and what else the reports' beginnings say of it."""
     first = chosen[0]
     size = 1 if len(chosen) <= 2 else 2 if len(chosen) <= 7 else limits.lead_sentences
-    others = [c for c in chosen[1:] if c.kind == Kind.EVENT and c.statement.position <= LEAD_POSITIONS]
+    others = [c for c in chosen[1:] if c.kind == Kind.EVENT and c.statement.position <= LEAD_POSITIONS and affinity(first, c) >= JOIN]
     others.sort(key=lambda c: -(c.opening + affinity(first, c)))
     return [first, *others[: size - 1]]
 

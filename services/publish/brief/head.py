@@ -28,8 +28,6 @@ TAKEN_SHARE = 0.5
 """Share of a heading's terms that an earlier heading may have."""
 COVERED = 0.7
 """Share of a heading's weight that the section's sentences must contain."""
-SAID_WORDS = 3
-"""Words of weight that a heading with a verb of saying has after it: who said something is no news without what."""
 BORDER_WORDS = {"end": 0, "comma": 0, "strong": 0, "weak": 2, "loose": 3}
 """Words of weight after the verb from which a cut may end at a border."""
 CONDITION_REACH = 6
@@ -213,14 +211,14 @@ def _cuts(tokens: Sequence[Token], article: Reading, limits: Limits) -> Iterator
     words = 0
     verb: int | None = None
     told = 0
-    speech = False
+    acts = superlative = False
     place = start
     while place < len(tokens):
         token = tokens[place]
         low = token.word.low
         if token.mark:
             if token.mark == "," and verb is None and kept:
-                resumed = _after_insertion(tokens, place)
+                resumed = _after_insertion(tokens, place, lexicon)
                 if resumed is None:
                     return
                 place = resumed
@@ -230,7 +228,7 @@ def _cuts(tokens: Sequence[Token], article: Reading, limits: Limits) -> Iterator
             kept.append(token)
             place += 1
             continue
-        if words and (low in lexicon.subjects or low in lexicon.openers) and not token.quoted and low not in lexicon.determiners:
+        if words and not token.quoted and _is_loose(tokens, place, lexicon):
             return
         if low in lexicon.first_person or low in lexicon.second_person:
             return
@@ -238,18 +236,15 @@ def _cuts(tokens: Sequence[Token], article: Reading, limits: Limits) -> Iterator
         words += 1
         if words > limits.heading_max_words:
             return
+        superlative |= _is_superlative(token, lexicon)
         if _is_verb(tokens, place, article):
-            verb, told, speech = words, 0, low in lexicon.attributing
+            acts |= low not in lexicon.attributing
+            verb, told = words, 0
         elif not token.word.stop and low not in lexicon.weekdays and low not in lexicon.months:
             told += 1
-        if (
-            verb is not None
-            and (not speech or told >= SAID_WORDS)
-            and words >= limits.heading_min_words
-            and (border := _border(tokens, place, article)) is not None
-        ):
-            ends = told >= BORDER_WORDS[border] and _ends_well(tokens, place, words, verb, article)
-            if ends and not _is_conditional(tokens, place, lexicon):
+        border = _border(tokens, place, article) if acts and verb is not None and words >= limits.heading_min_words else None
+        if border is not None and told >= BORDER_WORDS[border] and not (superlative and border in _INNER):
+            if _ends_well(tokens, place, words, verb or 0, article) and not _is_conditional(tokens, place, lexicon):
                 yield list(kept), border
         place += 1
 
@@ -262,12 +257,10 @@ def _start(tokens: Sequence[Token], article: Reading) -> int | None:
         return None
     place = 0
     low = first.word.low
-    if (
-        low in lexicon.borders
-        or low in lexicon.weak_borders
-        or low in lexicon.conditions
-        or (low.endswith("ing") and lexicon.language == "en")
-    ):
+    second = tokens[1].word.low if len(tokens) > 1 else ""
+    opening = lexicon.borders | lexicon.weak_borders | lexicon.conditions
+    participle = lexicon.language == "en" and len(low) > 4 and low.endswith(("ing", "ly"))
+    if low in opening or participle or (first.word.stop and second in opening):
         place = next((at + 1 for at in range(min(len(tokens), OPENING_PHRASE + 1)) if tokens[at].mark == ","), 0)
         if not place or place >= len(tokens) or tokens[place].mark or tokens[place].quoted:
             return None
@@ -283,7 +276,28 @@ def _is_participle(low: str, lexicon: Lexicon) -> bool:
     return lexicon.language == "en" and len(low) > 4 and low.endswith(("ing", "ly"))
 
 
-def _after_insertion(tokens: Sequence[Token], comma: int) -> int | None:
+def _is_loose(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
+    """Say whether a word points to someone or something that a heading does not name; "his" after a name does not."""
+    low = tokens[place].word.low
+    if low in lexicon.possessives:
+        return False
+    if low in lexicon.subjects:
+        return True
+    return low in lexicon.openers and not (low in lexicon.linking and tokens[place - 1].word.low in lexicon.speech)
+
+
+def _is_superlative(token: Token, lexicon: Lexicon) -> bool:
+    low = token.word.low
+    return low in lexicon.superlatives or (lexicon.language == "en" and len(low) > 4 and low.endswith("est") and not token.word.capital)
+
+
+def _after_insertion(tokens: Sequence[Token], comma: int, lexicon: Lexicon) -> int | None:
+    """Give the place after a short insertion between commas that says who or what was named: ", a Republican,"."""
+    if comma + 1 >= len(tokens):
+        return None
+    opens = tokens[comma + 1].word
+    if not (opens.low in lexicon.determiners or opens.low in lexicon.relatives or opens.capital or opens.value is not None):
+        return None
     for at in range(comma + 2, min(len(tokens), comma + INSERTION + 2)):
         if tokens[at].mark == ",":
             return at + 1
@@ -308,6 +322,8 @@ def _border(tokens: Sequence[Token], place: int, article: Reading) -> str | None
     if after >= len(tokens):
         return "end"
     token = tokens[after]
+    if after + 1 < len(tokens) and tokens[place].word.capital and tokens[after + 1].word.capital and token.word.low in _IN_NAMES:
+        return None
     if token.mark:
         return "comma" if token.mark in ",;:–—(" else None
     if token.word.low in article.lexicon.borders:
@@ -318,6 +334,11 @@ def _border(tokens: Sequence[Token], place: int, article: Reading) -> str | None
     ):
         return "weak"
     return "loose" if low in article.lexicon.loose_borders else None
+
+
+_IN_NAMES = frozenset({"of", "and", "for", "de", "del", "der", "und", "y", "e", "et", "van", "von"})
+_INNER = frozenset({"strong", "weak", "loose"})
+"""Borders that a superlative forbids: "the highest bridge" is another one than "the highest bridge in Oru"."""
 
 
 def _is_conditional(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> bool:

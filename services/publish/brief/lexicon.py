@@ -109,6 +109,17 @@ class Lexicon:
     """Verbs of the passive: "was", "been"."""
     conditions: frozenset[str] = frozenset()
     """Words of a condition or limit, which is never cut away: "if", "unless", "only"."""
+    possessives: frozenset[str] = frozenset()
+    relatives: frozenset[str] = frozenset()
+    """Words that open an insertion about what was named: "who"."""
+    linking: frozenset[str] = frozenset()
+    """Words that join what is said to who says it: "that"."""
+    superlatives: frozenset[str] = frozenset()
+    """Words that make a claim hold only with all that follows: "most", "first", "only"."""
+    loaded: frozenset[str] = frozenset()
+    """Words of opinion that a report only quotes."""
+    labels: tuple[str, ...] = ()
+    """Labels before a colon that are no part of the sentence: "why it matters"."""
     determiners: frozenset[str] = frozenset()
     short_forms: frozenset[str] = frozenset()
     titles: frozenset[str] = frozenset()
@@ -194,6 +205,12 @@ def _build(code: str, raw: dict[str, Any]) -> Lexicon:
         auxiliaries=words("auxiliaries"),
         helpers=words("helpers"),
         conditions=words("conditions"),
+        possessives=words("possessives"),
+        relatives=words("relatives"),
+        linking=words("linking"),
+        superlatives=words("superlatives"),
+        loaded=words("loaded"),
+        labels=phrases("labels"),
         determiners=words("determiners"),
         short_forms=words("short_forms"),
         titles=words("titles"),

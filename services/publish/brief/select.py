@@ -38,6 +38,10 @@ OPENING_GAIN = 1.5
 HEADLINE_OPENING_GAIN = 2.5
 """What it is worth for it to say all that the headline says."""
 QUOTED_OPENING_LOSS = 0.6
+LIKE = 0.14
+"""Likeness, beyond what the story's sentences have in common, that makes two sentences that share much the same."""
+LOADED_LOSS = 1.0
+"""A writer's opinion is not what a story's articles say."""
 LATE = 3
 """Sentences after which a report turns to what was before."""
 BEGINNING = 5
@@ -121,7 +125,8 @@ def choose(candidates: Sequence[Candidate], count: int, limits: Limits = DEFAULT
 
 def repeats(one: Candidate, other: Candidate, limits: Limits = DEFAULT_LIMITS) -> bool:
     """Say whether two sentences say the same in great part."""
-    return max(covered(one.statement.marks, other.statement.marks), covered(other.statement.marks, one.statement.marks)) > limits.repetition
+    shared = max(covered(one.statement.marks, other.statement.marks), covered(other.statement.marks, one.statement.marks))
+    return shared > limits.repetition or (shared > limits.repetition / 2 and shared + likeness(one, other) > limits.repetition + LIKE)
 
 
 def likeness(one: Candidate, other: Candidate) -> float:
@@ -209,6 +214,8 @@ def _prior(statement: Statement, article: Reading, spread: dict[str, int], headl
     named = 0.0 if marks.names or marks.figures else 0.5
     dated = TODAY_LOSS if any(token.word.low in article.lexicon.relative_days for token in statement.tokens if token.word.special) else 0.0
     quoted = QUOTE_LOSS if marks.quotes else 0.0
+    if any(not token.quoted and token.word.low in article.lexicon.loaded for token in statement.tokens):
+        named += LOADED_LOSS
     named += dated + quoted + UNKNOWN_LOSS * _has_unknown(marks, article, headline)
     return CENTRAL_GAIN * central + HEADLINE_GAIN * in_headline + 1.0 / (1.0 + POSITION_FADE * statement.position) - length - named
 

@@ -12,6 +12,7 @@ SHOUTING = 0.35
 """Share of capital letters above which a sentence is a title or a shout."""
 
 
+QUOTES_OPEN = "“\"«„「『‘'¿¡$€£"
 BACK_CHARS = 60
 _POINTS_BACK = re.compile(
     r"\b(?:hours?|days?|weeks?|months?|years?) (?:earlier|later|before)\b|\b(?:has|have|had) since\b|\bthe (?:two|three|four|pair)\b"
@@ -38,7 +39,7 @@ def find_flaw(statement: Statement, article: Reading, limits: Limits = DEFAULT_L
     text = statement.text
     marks = statement.marks
     lexicon = article.lexicon
-    if not statement.whole or not marks.terms or text[0].islower() or not _has_verb(statement, article):
+    if not statement.whole or not marks.terms or not _opens_sentence(text) or not _has_verb(statement, article):
         return Flaw.FRAGMENT
     if not limits.min_words <= marks.words <= limits.max_words or len(text) > limits.max_chars:
         return Flaw.LENGTH
@@ -69,6 +70,10 @@ def find_flaw(statement: Statement, article: Reading, limits: Limits = DEFAULT_L
     if letters_only(text).strip() == letters_only(article.title.text).strip():
         return Flaw.TITLE
     return None
+
+
+def _opens_sentence(text: str) -> bool:
+    return (text[0].isalnum() and not text[0].islower()) or text[0] in QUOTES_OPEN
 
 
 def _has_loose_pronoun(statement: Statement, article: Reading) -> bool:

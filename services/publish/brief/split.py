@@ -39,7 +39,7 @@ _DATELINE = re.compile(
 )
 _CAPITAL_DATELINE = re.compile(r"^[A-ZÀ-ÞА-Я][A-ZÀ-ÞА-Я .'’/-]{2,30}(?:,\s[A-Z][\w.]+(?:\s\d{1,2})?)?\s*:\s+(?=\S)")
 _DATED = re.compile(r"^(?:[A-Z][\w.'’-]+[ ,]+){1,3}[A-Z][a-z]{2,8}\.? \d{1,2}(?:,? \d{4})?\s*[:—–-]\s+(?=\S)")
-_AGENCY = re.compile(r"^\((?:[A-Z]{2,5}|Reuters|dpa|ANSA|Xinhua|Bloomberg)[^)]{0,20}\)\s*[-–—:]*\s*")
+_AGENCY = re.compile(r"^\((?:(?:[A-Z]{2,5}|Reuters|dpa|ANSA|Xinhua|Bloomberg)[^)]{0,20}\)\s*[-–—:]*|[A-Z][^)]{1,40}\)\s*[-–—]+)\s*")
 
 
 class Piece(NamedTuple):
@@ -197,7 +197,8 @@ def _lead(language: str) -> re.Pattern[str] | None:
         return None
     phrases = "|".join(re.escape(phrase).replace("\\ ", " ") for phrase in lexicon.cut_leads)
     words = "|".join(re.escape(word) for word in sorted(lexicon.cut_words)) or r"(?!)"
-    return re.compile(rf"^(?:(?:{phrases}),\s+|(?:{words})\s+(?=[^\W\d_]))", re.IGNORECASE)
+    labels = "|".join(re.escape(label).replace("\\ ", " ").replace("'", "['’]") for label in lexicon.labels) or r"(?!)"
+    return re.compile(rf"^(?:\W*(?:{labels}):\s+|(?:{phrases}),\s+|(?:{words})\s+(?=[^\W\d_]))", re.IGNORECASE)
 
 
 def strip_dateline(sentence: str) -> str:
