@@ -16,7 +16,7 @@ from shared.kafka.decision import SourceRecord
 from shared.topics import Topic
 from tests.publish.made_up import Log
 
-LIMIT_S = 40.0
+LIMIT_S = 30.0
 
 
 async def eventually(condition: Callable[[], Awaitable[Any]], limit_s: float = LIMIT_S, every_s: float = 0.01) -> Any:

@@ -32,7 +32,7 @@ async def play(connection: Connection, log: Log, chance: random.Random, *, large
             async with connection.transaction():
                 reached, _ = await commit_batch(connection, offsets, [handle(record) for record in batch], {})
                 if chance.random() < crashes:
-                    raise Died
+                    raise Died  # noqa: TRY301 - it is what happens
         except Died:
             offsets = await stored_offsets(connection)
         else:
