@@ -116,7 +116,7 @@ def clean(
     folder = default_data_folder()
     if folder.root.exists():
         descriptor = hold(folder, lambda what: Console(stderr=True).print(what))
-        for path in (folder.kafka, folder.postgres, folder.logs):
+        for path in (folder.kafka, folder.postgres, folder.logs, folder.scratch):
             if path.exists():
                 shutil.rmtree(path)
         for path in (folder.state, folder.recorded_web, folder.lock):

@@ -27,6 +27,11 @@ class DataFolder:
         return self.root / "logs"
 
     @property
+    def scratch(self) -> Path:
+        """Where the services run: what a library drops into its working directory lands here."""
+        return self.root / "scratch"
+
+    @property
     def lock(self) -> Path:
         """Held by the running instance; its text says which process that is."""
         return self.root / "lock"

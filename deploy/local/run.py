@@ -30,6 +30,7 @@ from shared.kafka import admin as kafka_admin
 from shared.kafka.admin import TopicSettings
 from shared.settings import Settings
 
+PROJECT: Final = Path(__file__).parents[2]
 KAFKA_PORT: Final = 9092
 CONTROLLER_PORT: Final = 9093
 POSTGRES_PORT: Final = 5432
@@ -61,14 +62,14 @@ class Instance:
     health_ports: dict[str, int] = field(default_factory=dict)
     bootstrap_servers: str = ""
     database_url: str = ""
+    recorded_web_port: int | None = None
 
     async def start(self) -> str:
         """Start all parts in their order and give the page's address once every service is ready. Raises `CannotStart`."""
-        await _all(self._start_kafka(), self._start_postgres())
-        feeds_url = await self._start_recorded_web() if self.demo else None
+        await _all(self._start_kafka(), self._start_postgres(), self._start_recorded_web())
         self._start_services()
-        if feeds_url:
-            await self._register_demo(feeds_url)
+        if self.recorded_web_port is not None:
+            await self._register_demo(f"http://{LOOPBACK}:{self.recorded_web_port}/feeds.opml")
         await self._wait_until_ready()
         return self.url
 
@@ -152,24 +153,23 @@ class Instance:
         self.screen.part("Postgres", "migrating")
         await migrate(PublishSettings.load(database_url=self.database_url))
 
-    async def _start_recorded_web(self) -> str | None:
+    async def _start_recorded_web(self) -> None:
+        if not self.demo:
+            return
         port = _recorded_web_port(self.folder.recorded_web) or self._port(RECORDED_WEB_PORT)
         self.ports.add(port)
         if not is_free(port):
             self.screen.say(RECORDED_WEB, f"port {port}, on which its articles' addresses hang, is taken: left out; its stories stay")
-            return None
+            return
         arguments = [sys.executable, "-m", "deploy.recorded_web", "--port", str(port), "--state", str(self.folder.recorded_web)]
         self.screen.part("Demo", "starting the recorded web")
         child = self.supervisor.start(self._child(RECORDED_WEB, arguments, {}))
-        url = f"http://{LOOPBACK}:{port}/feeds.opml"
-        if not await self._answers(url, port, child):
-            self.screen.say(
-                RECORDED_WEB,
-                f"does not start and is left out; its stories stay. The last of its log:\n{child.last_words()}",
-            )
-            await self.supervisor.stop(RECORDED_WEB)
-            return None
-        return url
+        if await self._answers(f"http://{LOOPBACK}:{port}/feeds.opml", port, child):
+            self.recorded_web_port = port
+            self.screen.well("Demo", f"recorded web at http://{LOOPBACK}:{port}")
+            return
+        self.screen.say(RECORDED_WEB, f"does not start and is left out; its stories stay. The last of its log:\n{child.last_words()}")
+        await self.supervisor.stop(RECORDED_WEB)
 
     async def _register_demo(self, feeds_url: str) -> None:
         # Imported here: it brings lxml, which an instance without the demo does not need.
@@ -177,7 +177,7 @@ class Instance:
 
         self.screen.part("Demo", "registering the recorded web's feeds")
         await register_feeds(feeds_url, Settings.load(kafka_bootstrap_servers=self.bootstrap_servers))
-        self.screen.well("Demo", f"recorded web at {feeds_url}")
+        self.screen.well("Demo", f"recorded web at http://{LOOPBACK}:{self.recorded_web_port}")
 
     async def _answers(self, url: str, port: int, child: Child) -> bool:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
@@ -210,9 +210,11 @@ class Instance:
         self.logs.watch(log)
         pointed = State(self.bootstrap_servers, self.database_url, "").environment()
         # What the user has set wins over what is chosen here, but for the addresses, which only we know.
-        return Command(
-            name, arguments, log, environment={**COMMON_ENVIRONMENT, **environment, **os.environ, **pointed, **_fixed(environment)}
-        )
+        environment = {**COMMON_ENVIRONMENT, **environment, **os.environ, **pointed, **_fixed(environment)}
+        environment["PYTHONPATH"] = os.pathsep.join(part for part in (str(PROJECT), os.environ.get("PYTHONPATH", "")) if part)
+        # In a folder of their own, so that nothing a library drops into its working directory lands in the project.
+        self.folder.scratch.mkdir(parents=True, exist_ok=True)
+        return Command(name, arguments, log, environment=environment, folder=self.folder.scratch)
 
     async def _wait_until_ready(self) -> None:
         waiting = dict.fromkeys(self.health_ports, "starts")

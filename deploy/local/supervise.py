@@ -19,8 +19,8 @@ from typing import Final
 
 from deploy.local.failures import CannotStart
 
-STOP_LIMIT_S: Final = 10.0
-"""Between the polite signal and SIGKILL: longer than a service needs to finish its batch."""
+STOP_LIMIT_S: Final = 12.0
+"""Between the polite signal and SIGKILL: longer than the limit that a service gives its own drain (`shared/service.py`)."""
 POLL_S: Final = 0.1
 FIRST_BACKOFF_S: Final = 0.5
 LONGEST_BACKOFF_S: Final = 30.0

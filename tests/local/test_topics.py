@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from shared import topics
 from shared.errors import Unreachable
@@ -68,3 +69,24 @@ async def test_no_broker_is_a_clear_error(unused_tcp_port: int) -> None:
 def test_three_replicas_survive_the_loss_of_a_broker() -> None:
     assert kafka_admin.settings_of(topics.FEEDS, 3)["min.insync.replicas"] == "2"
     assert "min.insync.replicas" not in kafka_admin.settings_of(topics.FEEDS, 1)
+
+
+async def test_topics_made_anew_have_no_group_of_ours_even_of_members_that_never_left(clean_topics: str) -> None:
+    """Else a partition owner would find its group's offset without its state, and rightly refuse to start."""
+    tp = TopicPartition(topics.FEEDS.name, 0)
+    async with AIOKafkaProducer(bootstrap_servers=clean_topics) as producer:
+        await producer.send_and_wait(tp.topic, b"{}", key=b"k", partition=0)
+    for instance in (None, "pod-0"):
+        group = f"slugline-{instance}"
+        async with AIOKafkaConsumer(
+            tp.topic, bootstrap_servers=clean_topics, group_id=group, group_instance_id=instance, auto_offset_reset="earliest"
+        ) as consumer:
+            await consumer.getone()
+            await consumer.commit()
+            async with kafka_admin.connected(clean_topics) as admin:
+                assert (await admin.list_consumer_group_offsets(group))[tp].offset == 1
+                await kafka_admin.recreate(admin)
+                assert group not in {name for name, *_ in await admin.list_consumer_groups()}
+                assert await admin.list_consumer_group_offsets(group) == {}
+            async with AIOKafkaProducer(bootstrap_servers=clean_topics) as producer:
+                await producer.send_and_wait(tp.topic, b"{}", key=b"k", partition=0)
