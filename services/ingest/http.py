@@ -207,7 +207,7 @@ class Fetcher:
         except aiohttp.ClientConnectorError as error:
             raise Refused("connect_failed", f"no connection to {shown}: {error.os_error}") from error
         except aiohttp.ClientResponseError as error:
-            too_large = "more than" in error.message
+            too_large = any(words in error.message.lower() for words in ("more than", "too many", "too long"))
             raise Refused(
                 "header_too_large" if too_large else "protocol_error", f"{shown}: {error.message.splitlines()[0][:200]}"
             ) from error
