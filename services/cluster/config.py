@@ -38,6 +38,9 @@ class StoryRules(Settings):
     )
     machine_moves_limit: int = Field(default=2, ge=0, description="times that the machine moves one article: no flapping")
     second_look_every: int = Field(default=200, ge=1, description="articles between two second looks at what grew meanwhile")
+    second_look_repairs: int = Field(
+        default=20, ge=0, description="merges, moves and splits by one second look at most: bounds one input's work"
+    )
     headline_margin: float = Field(
         default=0.08, ge=0, description="by how much (0 to 1) another title must be better to replace the headline"
     )

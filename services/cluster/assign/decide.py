@@ -11,6 +11,7 @@ from services.cluster.assign.crosslinks import take_link
 from services.cluster.assign.draft import Draft
 from services.cluster.assign.index import SimilarityIndex
 from services.cluster.assign.owners import SHIPPED, read_owners
+from services.cluster.assign.proposals import SecondLook, no_second_look
 from services.cluster.assign.shelves import Index
 from services.cluster.assign.state import Assigned, Effects, State
 from services.cluster.config import StoryRules
@@ -28,11 +29,12 @@ class AssignLogic:
         rules: StoryRules,
         *,
         make_index: Callable[[], Index] = SimilarityIndex,
+        second_look: SecondLook = no_second_look,
     ) -> None:
         """Begin without stories. Raises `InvalidSetting` for an owner table that can't be read."""
         self._partition = partition
         self._changelog: dict[str, bytes] = {}
-        self.state = State(rules, make_index, read_owners(rules.owner_table or SHIPPED))
+        self.state = State(rules, make_index, second_look, read_owners(rules.owner_table or SHIPPED))
 
     def restore(self, key: str, value: bytes | None) -> None:
         """Take one changelog record, oldest first; None deletes."""

@@ -174,21 +174,32 @@ class SimilarityIndex:
     def hand_over(self, article_id: UUID, to: "SimilarityIndex") -> None:
         """Move an article that is held to another index, where it is then the newest."""
         slot = self._slot[article_id]
-        row = _Row(
-            self.t[slot].copy(), self.w[slot].copy(), self.r[slot].copy(), self.nm[slot].copy(), int(self.tn[slot]), int(self.ug[slot]),
-            self.b[slot].copy(), self.no[slot].copy(), self.vt[slot].copy(), self.vl[slot].copy(), int(self.words[slot]),
-        )  # fmt: skip
-        day, known = float(self.when[slot]), bool(self.known[slot])
+        row, day, known = self._row_at(slot), float(self.when[slot]), bool(self.known[slot])
         self.remove(article_id)
         to.add_row(article_id, row, day, known)
 
+    def links_of(self, article_id: UUID) -> list[Link]:
+        """Give at most 40 links of an article that is held to the others, as `links` does."""
+        slot = self._slot[article_id]
+        found = self._links(self._row_at(slot), float(self.when[slot]), bool(self.known[slot]), MAX_LINKS + 1)
+        return [link for link in found if link.article_id != article_id][:MAX_LINKS]
+
+    def _row_at(self, slot: int) -> _Row:
+        return _Row(
+            self.t[slot].copy(), self.w[slot].copy(), self.r[slot].copy(), self.nm[slot].copy(), int(self.tn[slot]), int(self.ug[slot]),
+            self.b[slot].copy(), self.no[slot].copy(), self.vt[slot].copy(), self.vl[slot].copy(), int(self.words[slot]),
+        )  # fmt: skip
+
     def links(self, features: Features, event_at: datetime, *, time_known: bool) -> list[Link]:
         """Give at most 40 links of an article to those held within 14 days, best first; ties in the order they were added."""
-        slots, rows, days, known = self.pairs(decode(features), event_at.timestamp() / 86_400, time_known)
+        return self._links(decode(features), event_at.timestamp() / 86_400, time_known, MAX_LINKS)
+
+    def _links(self, row: _Row, day: float, time_known: bool, limit: int) -> list[Link]:
+        slots, rows, days, known = self.pairs(row, day, time_known)
         if not len(slots):
             return []
         chances = score.probability(score.log_odds(rows) + score.time_log_odds(days, known))
-        best = np.lexsort((slots, -chances))[:MAX_LINKS]
+        best = np.lexsort((slots, -chances))[:limit]
         return [Link(self._ids[slots[place]], float(chances[place])) for place in best]
 
     def _idf(self, ids, rarities):

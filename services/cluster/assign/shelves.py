@@ -25,6 +25,9 @@ class Index(Protocol):
     def links(self, features: Features, event_at: datetime, *, time_known: bool) -> list[Link]:
         """Give at most 40 links to articles held, best first."""
 
+    def links_of(self, article_id: UUID) -> list[Link]:
+        """Give at most 40 links of an article that is held to the others, best first."""
+
     def hand_over(self, article_id: UUID, to: Self) -> None:
         """Move an article, with all that is known of it, to another index."""
 

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from services.cluster.assign import records
 from services.cluster.assign.calendar import Calendar
+from services.cluster.assign.proposals import SecondLook
 from services.cluster.assign.records import ClockRecord, CommandRecord, MemberRecord, StoryRecord, Tie
 from services.cluster.assign.roster import Roster
 from services.cluster.assign.shelves import Index, Shelf, Shelves
@@ -70,8 +71,11 @@ class Assigned(Decision):
 class State:
     """The stories of one partition. `take` is the only way in which it changes."""
 
-    def __init__(self, rules: StoryRules, make_index: Callable[[], Index], shipped_owners: Mapping[str, str]) -> None:
+    def __init__(
+        self, rules: StoryRules, make_index: Callable[[], Index], second_look: SecondLook, shipped_owners: Mapping[str, str]
+    ) -> None:
         self.rules = rules
+        self.second_look = second_look
         self.stories: dict[UUID, StoryRecord] = {}
         self.members: dict[UUID, MemberRecord] = {}
         self.rosters: dict[UUID, Roster] = {}
@@ -91,6 +95,8 @@ class State:
         self.growth: OrderedDict[UUID, None] = OrderedDict()
         """Open stories, the one that has not grown for longest first."""
         self._homes: dict[UUID, UUID] = {}
+        self._came: dict[int, UUID] = {}
+        """Articles by the sequence number at which they came, back to the last second look."""
 
     def home_of(self, story_id: UUID) -> UUID:
         """Follow redirects to the story that lives; an unknown id is its own."""
@@ -101,6 +107,12 @@ class State:
         for passed in path:
             self._homes[passed] = story_id
         return story_id
+
+    def recent_articles(self) -> list[UUID]:
+        """List the articles that came, or came anew, since the last second look, oldest first."""
+        last = self.seq - self.rules.second_look_every
+        came = (self._came[seq] for seq in range(last + 1, self.seq + 1) if seq in self._came)
+        return [article_id for article_id in came if article_id in self.members]
 
     def owner_of(self, publisher_id: str) -> str:
         """Say who stands behind a publisher: as editors said, else by the shipped table, else itself."""
@@ -144,7 +156,7 @@ class State:
 
         `features`: JSON by article; it is emptied on the way, so that memory does not hold them twice.
         """
-        for article_id in sorted(effects.members):
+        for article_id in sorted(effects.members, key=lambda article_id: _came(effects.members[article_id])):
             self._take_member(article_id, effects.members[article_id])
         for story_id in sorted(effects.stories, key=lambda story_id: _grown(effects.stories[story_id])):
             self._take_story(story_id, effects.stories[story_id])
@@ -167,11 +179,20 @@ class State:
             self.orphan_turns.put(article_id, None)
             return
         self.members[article_id] = member
-        self.seq = max(self.seq, member.seq)
+        self._note_coming(before, member)
         if member.story_id is not None:
             self.rosters.setdefault(member.story_id, Roster()).add(member)
         orphan = member.story_id is None and not member.erased
         self.orphan_turns.put(article_id, member.fetched_at + timedelta(days=self.rules.keep_days) if orphan else None)
+
+    def _note_coming(self, before: MemberRecord | None, member: MemberRecord) -> None:
+        if before is not None and before.seq != member.seq:
+            self._came.pop(before.seq, None)
+        self.seq = max(self.seq, member.seq)
+        if member.seq > 0:
+            self._came[member.seq] = member.article_id
+        while self._came and (eldest := next(iter(self._came))) <= self.seq - self.rules.second_look_every:
+            del self._came[eldest]
 
     def _take_story(self, story_id: UUID, story: StoryRecord | None) -> None:
         before = self.stories.get(story_id)
@@ -226,6 +247,10 @@ def shelf_of(story: StoryRecord) -> Shelf | None:
     if story.status is StoryStatus.OPEN:
         return Shelf.OPEN
     return Shelf.CLOSED if story.status is StoryStatus.CLOSED and not story.retired else None
+
+
+def _came(member: MemberRecord | None) -> tuple[int, UUID | None]:
+    return (0, None) if member is None else (member.seq, member.article_id)
 
 
 def _grown(story: StoryRecord | None) -> tuple[int, int]:

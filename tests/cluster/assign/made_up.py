@@ -2,13 +2,14 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.cluster.assign.decide import AssignLogic
 from services.cluster.assign.index import Link
 from services.cluster.assign.owners import SHIPPED, read_owners
+from services.cluster.assign.proposals import Merge, Move, Proposal, Split, View, no_second_look
 from services.cluster.config import StoryRules
 from shared import ids
 from shared.contracts import (
@@ -48,6 +49,9 @@ class ExactIndex:
     def hand_over(self, article_id: uuid.UUID, to: "ExactIndex") -> None:
         to.held[article_id] = self.held.pop(article_id)
 
+    def links_of(self, article_id: uuid.UUID) -> list[Link]:
+        return [link for link in self.links(self.held[article_id], NOON, time_known=True) if link.article_id != article_id]
+
     def links(self, features: Features, event_at: datetime, *, time_known: bool) -> list[Link]:
         own = set(features.title_terms)
         found = [
@@ -55,6 +59,29 @@ class ExactIndex:
             for article_id, held in self.held.items()
         ]
         return sorted((link for link in found if link.probability > 0), key=lambda link: (-link.probability, link.article_id))[:40]
+
+
+def eager_look(view: View) -> Iterator[Proposal]:
+    """Propose for each recent article whatever its links to articles elsewhere suggest, so that all that may happen does."""
+    for article_id in view.recent:
+        story_id = view.story_of(article_id)
+        assert story_id is not None
+        links = view.index.links_of(article_id)
+        for link in links:
+            other_id = view.story_of(link.article_id)
+            assert other_id is not None
+            if other_id != story_id and link.probability >= 0.6:
+                if view.size_of(story_id) + view.size_of(other_id) > 5:
+                    yield Move(article_id, other_id, link.probability, (link.article_id,))
+                else:
+                    yield Merge(story_id, other_id, link.probability, (link.article_id,))
+        if not links:
+            yield Move(article_id, None, 0.1)
+        unlike = [
+            other for other in view.members_of(story_id, 10) if other != article_id and other not in {link.article_id for link in links}
+        ]
+        if unlike:
+            yield Split(story_id, tuple(unlike), 0.2)
 
 
 def rules(**values: Any) -> StoryRules:
@@ -249,10 +276,10 @@ def independent(present: Sequence[Member]) -> int:
 class Partition:
     """One partition's logic with its changelog and a consumer, driven as its owner drives it."""
 
-    def __init__(self, story_rules: StoryRules | None = None, make_index: Any = ExactIndex) -> None:
+    def __init__(self, story_rules: StoryRules | None = None, make_index: Any = ExactIndex, second_look: Any = no_second_look) -> None:
         self.rules = story_rules or rules()
-        self.make_index = make_index
-        self.logic = AssignLogic(3, self.rules, make_index=make_index)
+        self.parts = {"make_index": make_index, "second_look": second_look}
+        self.logic = AssignLogic(3, self.rules, **self.parts)
         self.changelog: dict[str, bytes] = {}
         self.consumer = Consumer()
         self.bytes: list[tuple[str, str, bytes | None]] = []
@@ -282,7 +309,7 @@ class Partition:
 
     def restart(self) -> None:
         """Throw the logic away and restore it from the changelog."""
-        self.logic = AssignLogic(3, self.rules, make_index=self.make_index)
+        self.logic = AssignLogic(3, self.rules, **self.parts)
         for key, value in self.changelog.items():
             self.logic.restore(key, value)
         self.logic.restored()

@@ -12,7 +12,7 @@ from services.cluster.assign.shelves import Shelf
 from services.cluster.assign.state import State
 from shared.contracts import CommandOp, StoryInput
 from shared.errors import Refused
-from tests.cluster.assign.made_up import ExactIndex, Partition, article, article_uuid, clock, command, link, record_of, rules
+from tests.cluster.assign.made_up import ExactIndex, Partition, article, article_uuid, clock, command, eager_look, link, record_of, rules
 
 TOPICS = ("quake norland", "quake norland velm", "flood eastland", "vote budget eastland", "cup final")
 SIGNATURES = ((), tuple(range(64)), (*range(40), *range(900, 924)), tuple(range(2_000, 2_064)))
@@ -112,6 +112,7 @@ def picture(state: State) -> dict[str, Any]:
         "open": state.shelves.open_articles,
         "turns": (state.story_turns._due, state.orphan_turns._due),
         "growth": list(state.growth),
+        "recent": state.recent_articles(),
     }
 
 
@@ -127,8 +128,8 @@ def run(steps: list[Step], partition: Partition) -> Iterator[StoryInput]:
             partition.offset += 1
 
 
-def small_rules():
-    return rules(keep_days=10, sweep_limit=2, copies_indexed=1, second_look_every=5)
+def small_partition() -> Partition:
+    return Partition(rules(keep_days=10, sweep_limit=2, copies_indexed=1, second_look_every=4), second_look=eager_look)
 
 
 GIVEN = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -137,14 +138,14 @@ GIVEN = settings(max_examples=200, deadline=None, suppress_health_check=[HealthC
 @GIVEN
 @given(STEPS)
 def test_what_consumers_rely_on_holds_after_every_input(steps: list[Step]) -> None:
-    for _ in run(steps, Partition(small_rules())):
+    for _ in run(steps, small_partition()):
         pass  # Partition.take checks
 
 
 @GIVEN
 @given(STEPS, st.sets(st.integers(0, 59)))
 def test_a_restart_anywhere_leaves_state_and_outputs_as_they_would_be(steps: list[Step], restarts: set[int]) -> None:
-    steady, restarted = Partition(small_rules()), Partition(small_rules())
+    steady, restarted = small_partition(), small_partition()
     for place, story_input in enumerate(run(steps, steady)):
         if place in restarts:
             restarted.restart()
@@ -160,7 +161,7 @@ def test_a_restart_anywhere_leaves_state_and_outputs_as_they_would_be(steps: lis
 @GIVEN
 @given(STEPS)
 def test_deciding_changes_nothing_and_says_the_same_again(steps: list[Step]) -> None:
-    partition = Partition(small_rules())
+    partition = small_partition()
     for story_input in run(steps, partition):
         before = deepcopy(picture(partition.logic.state))
         said = []
@@ -179,7 +180,7 @@ def test_deciding_changes_nothing_and_says_the_same_again(steps: list[Step]) -> 
 @given(STEPS)
 def test_inputs_that_come_twice_are_told_once(steps: list[Step]) -> None:
     """Every article, link and clock right after itself; a command may have become impossible, but takes no effect again."""
-    once, twice = Partition(small_rules()), Partition(small_rules())
+    once, twice = small_partition(), small_partition()
     for story_input in run(steps, once):
         for _ in range(2):
             try:

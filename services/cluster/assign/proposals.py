@@ -1,0 +1,69 @@
+"""What a second look may propose, and what it sees. `second_look` proposes, `look` carries out what is allowed."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from services.cluster.assign.shelves import Index
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Two stories tell one event. The older survives."""
+
+    story_id: UUID
+    other_id: UUID
+    score: float
+    nearest: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """An article fits better into another story; `into` None: into none, so that it founds one."""
+
+    article_id: UUID
+    into: UUID | None
+    score: float
+    nearest: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A story fell apart: these of its articles are another event."""
+
+    story_id: UUID
+    article_ids: tuple[UUID, ...]
+    score: float
+    nearest: tuple[UUID, ...] = ()
+
+
+Proposal = Merge | Move | Split
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One language's open stories, as they are before the present input.
+
+    `recent`: articles that came or were corrected since the last look, oldest first, open and in the index. `story_of` gives
+    an article's story, None where it has none that is open; `members_of` a story's first present members that the index
+    holds, by number, at most as many as asked for; `size_of` its present members.
+    """
+
+    index: Index
+    recent: tuple[UUID, ...]
+    story_of: Callable[[UUID], UUID | None]
+    members_of: Callable[[UUID, int], list[UUID]]
+    size_of: Callable[[UUID], int]
+
+
+class SecondLook(Protocol):
+    """Proposes repairs. Pure: what it gives depends on the view alone, and its work is bounded by the number of recent articles."""
+
+    def __call__(self, view: View) -> Iterable[Proposal]:
+        """Give proposals, the surest first."""
+
+
+def no_second_look(view: View) -> Iterable[Proposal]:  # noqa: ARG001 - it is what it looks at in vain
+    """Propose nothing."""
+    return ()
