@@ -48,6 +48,7 @@ class World:
 
     def __init__(self) -> None:
         self.versions: dict[int, int] = {}
+        self.last: dict[int, StoryInput] = {}
         self.hours = 0.0
         self.count = 0
 
@@ -55,13 +56,14 @@ class World:
         self.count += 1
         self.hours += 0.25
         number = step.a % ARTICLES
+        if step.kind == "again" and number in self.last:
+            return self.last[number]
         if step.kind in {"new", "correct", "withdraw", "again"}:
-            version = self.versions.get(number, 0) + (step.kind != "again")
-            self.versions[number] = max(version, 1)
-            return article(
+            self.versions[number] = self.versions.get(number, 0) + 1
+            self.last[number] = article(
                 number,
                 TOPICS[step.b % len(TOPICS)],
-                version=max(version, 1),
+                version=self.versions[number],
                 withdrawn=step.kind == "withdraw",
                 outlet=OUTLETS[number % len(OUTLETS)],
                 language=("en", "en", "fr")[number % 3],
@@ -72,6 +74,7 @@ class World:
                 words=200,
                 title=f"{TOPICS[step.b % len(TOPICS)]} {number if step.c % 2 else ''}",
             )
+            return self.last[number]
         stories = sorted(partition.consumer.stories)
         story, other = (stories[place % len(stories)] if stories else article_uuid(place) for place in (step.a, step.b))
         if step.kind in {"clock", "leap"}:
