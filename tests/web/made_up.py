@@ -44,6 +44,7 @@ def card(index: int, headline: str | None = None) -> views.Card:
         publisher_count=max(1, 9 - index),
         first_published_at=last - timedelta(hours=3),
         last_published_at=last,
+        changed_at=last,
         lead=LEADS[language],
         publishers=OUTLETS[: max(1, 6 - index % 6)],
     )

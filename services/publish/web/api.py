@@ -188,6 +188,7 @@ def router(site: Site) -> APIRouter:
         "/stream",
         tags=["Stream"],
         summary="Events as they happen",
+        status_code=200,
         response_class=EventStream,
         responses={200: {"description": "an event stream", "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
     )

@@ -38,6 +38,8 @@ SMALLEST_COMPRESSED: Final = 600
 GZIP_LEVEL: Final = 5
 LONGEST_QUERY_KEPT: Final = 400
 NOT_LIMITED: Final = frozenset({"/live", "/ready", "/metrics"})
+NOT_KEPT: Final = frozenset({"/api/stream", *NOT_LIMITED})
+"""Answers that are each client's own; nobody waits for another's."""
 
 EXPOSED: Final = b"ETag, Retry-After"
 PREFLIGHT: Final = (
@@ -158,7 +160,7 @@ class Deliver:
             self._observe(_route(scope), answer.status, self._clock() - began_s)
 
     async def _answer(self, key: tuple[str, bytes, bytes], scope: Scope, receive: Receive, send: Send) -> Answer | None:
-        keepable = len(key[1]) <= LONGEST_QUERY_KEPT and self._keep_bytes > 0 and key[0] not in NOT_LIMITED
+        keepable = len(key[1]) <= LONGEST_QUERY_KEPT and self._keep_bytes > 0 and key[0] not in NOT_KEPT
         if keepable:
             kept = self._fresh(key)
             if kept is None and (making := self._making.get(key)) is not None:

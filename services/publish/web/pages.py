@@ -21,7 +21,8 @@ from services.publish.web.site import Site
 from services.publish.web.words import language_name, number_of, short
 
 LATEST = 7
-"""Stories under "Just in"."""
+"""Stories under "Just in"; those that stand large beside it are left out."""
+LARGE = 5
 SOURCES = 60
 """Sources on a story's page; a longer list has a page of its own."""
 SOURCES_PAGE = 100
@@ -100,13 +101,14 @@ def router(site: Site) -> APIRouter:
     async def front(request: Request) -> Response:
         async with site.connections.read() as db:
             found = await feed_stories(db, "top", after=None, limit=settings.page_stories)
-            latest = await read.latest_stories(db, limit=LATEST)
+            latest = await read.latest_stories(db, limit=LATEST + LARGE)
+        large = {story.story_id for story in found.stories[:LARGE]}
         page = views.FeedPage(
             feed_id="top",
             title=found.title,
             kind="top",
             cards=tuple(map(present.card, found.stories)),
-            latest=tuple(map(present.card, latest)),
+            latest=tuple(present.card(story) for story in latest if story.story_id not in large)[:LATEST],
             cursor=write_cursor(found.next) if found.next else None,
         )
         frame = site.frame(
@@ -189,7 +191,8 @@ def router(site: Site) -> APIRouter:
             live=True,
             noindex=since is not None,
         )
-        return _html(render("story.html", frame, fragment=_fragment(request), page=page))
+        since_words = "your last visit" if "visit" in request.query_params else f"revision {since}"
+        return _html(render("story.html", frame, fragment=_fragment(request), page=page, since_words=since_words))
 
     @routes.get("/stories/{story}/sources")
     async def sources(request: Request, story: str) -> Response:

@@ -15,9 +15,9 @@ from services.publish.web.words import day, duration_words, language_name, numbe
 
 TICKS: Final = 14
 """A timeline numbers its articles up to here; more become bars."""
-BARS: Final = 48
-WIDTH: Final = 640.0
-TICK_GAP: Final = 24.0
+BARS: Final = 40
+WIDTH: Final = 480.0
+TICK_GAP: Final = 22.0
 MARGIN: Final = 14.0
 SILENT_AFTER_S: Final = 45.0
 """A worker says something every 5 seconds; this is when its silence is news."""
@@ -56,6 +56,7 @@ def card(story: read.Story) -> views.Card:
         publisher_count=story.publisher_count,
         first_published_at=story.first_published_at,
         last_published_at=story.last_published_at,
+        changed_at=story.changed_at,
         lead=story.lead,
         publishers=story.publishers,
     )
@@ -270,10 +271,9 @@ def freshness(found: read.Freshness, now: datetime, *, late_after_s: float) -> v
     for kind, worker in sorted(heard.items(), key=lambda item: item[1].seen_at):
         silence_s = (found.now - worker.seen_at).total_seconds()
         if silence_s > SILENT_AFTER_S:
-            what = "Briefs are not being written" if kind == "brief" else "New articles are not coming in"
-            return views.Freshness(
-                "silent", newest, silence_s, f"{what} at the moment; since {duration_words(silence_s)}. What is here can still be read."
-            )
+            what = "No new briefs" if kind == "brief" else "No new articles"
+            words = f"{what} for {duration_words(silence_s)}: the part that brings them does not answer. What is here can still be read."
+            return views.Freshness("silent", newest, silence_s, words)
     waited_s = (found.now - found.newest_appended_at).total_seconds() if found.newest_appended_at is not None else 0.0
     if found.behind and waited_s > late_after_s:
         return views.Freshness(

@@ -18,6 +18,7 @@ class Card:
     publisher_count: int
     first_published_at: datetime
     last_published_at: datetime
+    changed_at: datetime
     lead: str = ""
     """The brief's first sentence, or nothing while there is none."""
     publishers: tuple[str, ...] = ()

@@ -158,7 +158,7 @@
   }
   const fragmentAddress = () => {
     const address = new URL(body.dataset.fragment, location.href);
-    if (since !== null) address.searchParams.set("since", since);
+    if (since !== null) { address.searchParams.set("since", since); address.searchParams.set("visit", "1"); }
     return address;
   };
   const shownRevision = () => {
