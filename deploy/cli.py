@@ -36,24 +36,26 @@ and SLUGLINE_KAFKA_BOOTSTRAP_SERVERS and SLUGLINE_DATABASE_URL say nothing else.
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """A command whose code lies in another module: `MODULE:ATTRIBUTE`, the extra that it needs, and its line in the help."""
+    """A command whose code lies elsewhere: its line in the help, and each `MODULE:ATTRIBUTE` that adds to it with the extra it needs."""
 
-    where: str
-    extra: str
     does: str
+    parts: tuple[tuple[str, str], ...]
 
 
 MOUNTED: Final = {
-    "local": Mounted("deploy.local.cli:app", "local", "Run everything on this machine: broker, database, services."),
-    "topics": Mounted("deploy.topics:app", "", "Create the topics, and say how a broker's differ."),
-    "feeds": Mounted("services.ingest.cli:feeds_app", "ingest", "Add, list, remove, import and export feeds."),
-    "ingest": Mounted("services.ingest.cli:ingest_app", "ingest", "Replay files of articles."),
-    "evaluate": Mounted("services.cluster.evaluate.cli:evaluate_app", "cluster", "Measure clustering on labelled articles."),
-    "db": Mounted("services.publish.cli:db_app", "publish", "Migrate the database and say how it stands."),
-    "stories": Mounted("services.publish.cli:stories_app", "publish", "List and show stories."),
-    "views": Mounted("services.publish.cli:views_app", "publish", "Define the feeds that readers see."),
-    "contracts": Mounted("deploy.contracts:app", "", "Export the schemas of messages, and check them."),
-    "offsets": Mounted("deploy.offsets:app", "", "Show where each stage stands in its source, and set it anew."),
+    "local": Mounted("Run everything on this machine: broker, database, services.", (("deploy.local.cli:app", "local"),)),
+    "topics": Mounted("Create the topics, and say how a broker's differ.", (("deploy.topics:app", ""),)),
+    "feeds": Mounted("Add, list, remove, import and export feeds.", (("services.ingest.cli:feeds_app", "ingest"),)),
+    "ingest": Mounted("Replay files of articles.", (("services.ingest.cli:ingest_app", "ingest"),)),
+    "stories": Mounted(
+        "List and show stories; merge, split and move them.",
+        (("services.publish.cli:stories_app", "publish"), ("services.cluster.cli:stories_app", "cluster")),
+    ),
+    "views": Mounted("Define the feeds that readers see.", (("services.publish.cli:views_app", "publish"),)),
+    "evaluate": Mounted("Measure clustering on labelled articles.", (("services.cluster.evaluate.cli:evaluate_app", "cluster"),)),
+    "db": Mounted("Migrate the database and say how it stands.", (("services.publish.cli:db_app", "publish"),)),
+    "offsets": Mounted("Show where each stage stands in its source, and set it anew.", (("deploy.offsets:app", ""),)),
+    "contracts": Mounted("Export the schemas of messages, and check them.", (("deploy.contracts:app", ""),)),
 }
 
 SERVICES: Final = {
@@ -101,9 +103,28 @@ class LazyGroup(TyperGroup):
 
 
 def _load(name: str, mounted: Mounted) -> typer.Typer:
-    module, attribute = mounted.where.split(":")
-    loaded: typer.Typer = getattr(_import(module, f"slugline {name}", mounted.extra), attribute)
-    return loaded
+    """Put a command together from its parts. A part whose extra isn't installed is left out, unless it is the only one."""
+    whole = typer.Typer(no_args_is_help=True, add_completion=False, help=mounted.does)
+    missing: list[MissingExtra] = []
+    for where, extra in mounted.parts:
+        module, attribute = where.split(":")
+        try:
+            part: typer.Typer = getattr(_import(module, f"slugline {name}", extra), attribute)
+        except MissingExtra as error:
+            missing.append(error)
+            continue
+        whole.registered_commands += part.registered_commands
+        whole.registered_groups += part.registered_groups
+        whole.registered_callback = whole.registered_callback or part.registered_callback
+    if len(missing) == len(mounted.parts):
+        raise missing[0]
+    if whole.registered_callback is None and not whole.registered_groups:
+        whole.callback()(_nothing)
+    return whole
+
+
+def _nothing() -> None:
+    """Do nothing: its presence keeps a group with one command a group."""
 
 
 def _import(module: str, command: str, extra: str) -> Any:
