@@ -1,5 +1,7 @@
-"""Registering the recorded web's feeds with the local instance."""
+"""Registers the recorded web's feeds with the local instance: `python -m deploy.local.demo OPML_URL`."""
 
+import asyncio
+import sys
 from datetime import UTC, datetime
 from typing import Final
 
@@ -23,3 +25,7 @@ async def register_feeds(opml_url: str, settings: Settings) -> int:
     fresh = [feed.model_copy(update={"min_interval_s": POLL_INTERVAL_S}) for feed in feeds if feed.feed_id not in known]
     await registry.register(settings, fresh)
     return len(fresh)
+
+
+if __name__ == "__main__":
+    asyncio.run(register_feeds(sys.argv[1], Settings.load()))

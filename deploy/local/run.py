@@ -24,11 +24,10 @@ from deploy.local.postgres import Server, connect_when_ready
 from deploy.local.services import COMMON_ENVIRONMENT, DEMO_ENVIRONMENT, RECORDED_WEB, SERVICES, WEB, Service
 from deploy.local.show import LogReader, Screen
 from deploy.local.state import State
-from deploy.local.supervise import Child, Command, Supervisor, Watchdog
+from deploy.local.supervise import Child, Command, Supervisor, Watchdog, describe_end
 from shared.errors import InvalidSetting
 from shared.kafka import admin as kafka_admin
 from shared.kafka.admin import TopicSettings
-from shared.settings import Settings
 
 PROJECT: Final = Path(__file__).parents[2]
 KAFKA_PORT: Final = 9092
@@ -38,6 +37,7 @@ WEB_PORT: Final = 8080
 RECORDED_WEB_PORT: Final = 8090
 STORES: Final = ("kafka", "postgres")
 STORES_STOP_LIMIT_S: Final = 20.0
+COMMAND_LIMIT_S: Final = 120.0
 PATIENCE_S: Final = 60.0
 """After this long without readiness it is told what each service waits for."""
 PORT_ATTEMPTS: Final = 3
@@ -69,7 +69,7 @@ class Instance:
         await _all(self._start_kafka(), self._start_postgres(), self._start_recorded_web())
         self._start_services()
         if self.recorded_web_port is not None:
-            await self._register_demo(f"http://{LOOPBACK}:{self.recorded_web_port}/feeds.opml")
+            await self._run_to_end("demo", "deploy.local.demo", f"http://{LOOPBACK}:{self.recorded_web_port}/feeds.opml")
         await self._wait_until_ready()
         return self.url
 
@@ -128,7 +128,8 @@ class Instance:
         else:
             server = await _on_a_free_port(self._start_server, POSTGRES_PORT)
             self.database_url = server.url()
-        await self._migrate()
+        self.screen.part("Postgres", "migrating")
+        await self._run_to_end("migrate", "deploy.cli", "db", "migrate")
         self.screen.well("Postgres", "at DATABASE_URL" if given else f"at {LOOPBACK}:{server.port}")
 
     async def _start_server(self, preferred: int) -> Server:
@@ -144,14 +145,6 @@ class Instance:
             await self.supervisor.stop("postgres")
             raise
         return server
-
-    async def _migrate(self) -> None:
-        # Imported here: Alembic takes half a second, which Postgres' start hides.
-        from services.publish.config import PublishSettings  # noqa: PLC0415
-        from services.publish.schema import migrate  # noqa: PLC0415
-
-        self.screen.part("Postgres", "migrating")
-        await migrate(PublishSettings.load(database_url=self.database_url))
 
     async def _start_recorded_web(self) -> None:
         if not self.demo:
@@ -170,14 +163,6 @@ class Instance:
             return
         self.screen.say(RECORDED_WEB, f"does not start and is left out; its stories stay. The last of its log:\n{child.last_words()}")
         await self.supervisor.stop(RECORDED_WEB)
-
-    async def _register_demo(self, feeds_url: str) -> None:
-        # Imported here: it brings lxml, which an instance without the demo does not need.
-        from deploy.local.demo import register_feeds  # noqa: PLC0415
-
-        self.screen.part("Demo", "registering the recorded web's feeds")
-        await register_feeds(feeds_url, Settings.load(kafka_bootstrap_servers=self.bootstrap_servers))
-        self.screen.well("Demo", f"recorded web at http://{LOOPBACK}:{self.recorded_web_port}")
 
     async def _answers(self, url: str, port: int, child: Child) -> bool:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
@@ -215,6 +200,20 @@ class Instance:
         # In a folder of their own, so that nothing a library drops into its working directory lands in the project.
         self.folder.scratch.mkdir(parents=True, exist_ok=True)
         return Command(name, arguments, log, environment=environment, folder=self.folder.scratch)
+
+    async def _run_to_end(self, name: str, module: str, *arguments: str) -> None:
+        """Run a short program of ours, whose imports this process then need not hold. Raises `CannotStart` if it fails."""
+        child = Child(self._child(name, [sys.executable, "-m", module, *arguments], {}), self.watchdog)
+        try:
+            async with asyncio.timeout(COMMAND_LIMIT_S):
+                while (code := child.returncode()) is None:
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError:
+            raise CannotStart(f"{name} did not end within {COMMAND_LIMIT_S:g} s:\n{child.last_words()}") from None
+        finally:
+            child.kill()
+        if code:
+            raise CannotStart(f"{name} failed ({describe_end(code)}):\n{child.last_words()}")
 
     async def _wait_until_ready(self) -> None:
         waiting = dict.fromkeys(self.health_ports, "starts")
