@@ -33,7 +33,7 @@ class View:
     kind: Literal["section", "search"]
     title: str
     words: str = ""
-    """As in a search: all are wanted, "a phrase", `or`, a leading minus."""
+    """As in a search: all are wanted, "a phrase", `or`, a leading minus. A section looks for them in headlines, a search in articles."""
     section_names: tuple[str, ...] = ()
     """What outlets call the section, in any case."""
     publishers: tuple[str, ...] = ()

@@ -83,6 +83,8 @@ class Materialiser:
     async def _session(self) -> None:
         connection = await connect(self.settings, STAGE)
         try:
+            # A batch's joins fit in memory, so that they are hashed; there is one such session.
+            await connection.execute("SET work_mem = '64MB'")
             if await self._await_schema(connection) and await self._await_turn(connection):
                 await self._seek(connection)
                 self._note_back()

@@ -18,34 +18,65 @@ FILL_STORIES: Final = 2_000
 
 _TOUCHED: Final = f"""
 touched AS MATERIALIZED (
-    SELECT story_id, language, publisher_count, rank + CASE WHEN pinned THEN {PINNED} ELSE 0 END AS rank
+    SELECT story_id, language, publisher_count, rank + CASE WHEN pinned THEN {PINNED} ELSE 0 END AS rank, search
     FROM stories
     WHERE story_id = ANY ($1::uuid[]) AND article_count > 0 AND status NOT IN ('merged', 'empty')
 ),
 present AS MATERIALIZED (
     SELECT m.story_id, m.article_id, m.publisher_id FROM touched JOIN story_members m USING (story_id) WHERE m.present
+),
+filed AS MATERIALIZED (
+    SELECT p.story_id, p.article_id, a.language, lower(a.section) AS section, a.appearances
+    FROM present p JOIN articles a USING (article_id)
+),
+located AS MATERIALIZED (
+    SELECT DISTINCT f.story_id, s.country
+    FROM filed f CROSS JOIN LATERAL unnest(f.appearances) AS appearance (feed_id) JOIN source_feeds s USING (feed_id)
+    WHERE s.country IS NOT NULL
 )
 """
 
+# Each condition is one join over all views and stories, whose result is hashed; a subquery for each pair would be quadratic.
+# A text's tsvector is unpacked once (by the concatenation), not for each view.
 _VIEWS: Final = """
+views AS MATERIALIZED (SELECT * FROM feed_views WHERE $2::text IS NULL OR feed = $2),
+asked AS MATERIALIZED (
+    SELECT v.feed, v.kind, l.language, websearch_to_tsquery(search_config(l.language), v.words) AS query
+    FROM views v CROSS JOIN (SELECT language FROM touched UNION SELECT language FROM filed) l
+    WHERE v.words <> ''
+),
+texts AS MATERIALIZED (
+    SELECT f.story_id, f.language, a.search || ''::tsvector AS search FROM filed f JOIN articles a USING (article_id)
+    WHERE EXISTS (SELECT FROM asked WHERE kind = 'search')
+),
+told AS MATERIALIZED (
+    SELECT q.feed, t.story_id FROM asked q JOIN touched t ON t.language = q.language AND t.search @@ q.query WHERE q.kind = 'section'
+    UNION
+    SELECT q.feed, t.story_id FROM asked q JOIN texts t ON t.language = q.language AND t.search @@ q.query WHERE q.kind = 'search'
+),
+named AS MATERIALIZED (
+    SELECT DISTINCT n.feed, f.story_id FROM (SELECT feed, unnest(section_names) AS section FROM views) n JOIN filed f USING (section)
+),
+published AS MATERIALIZED (
+    SELECT DISTINCT n.feed, p.story_id
+    FROM (SELECT feed, unnest(publishers) AS publisher_id FROM views) n JOIN present p USING (publisher_id)
+),
+carried AS MATERIALIZED (
+    SELECT DISTINCT n.feed, l.story_id FROM (SELECT feed, unnest(countries) AS country FROM views) n JOIN located l USING (country)
+),
+viewed AS MATERIALIZED (
     SELECT v.feed, t.story_id, t.rank
-    FROM feed_views v JOIN touched t ON t.publisher_count >= v.min_publishers
-        AND (v.languages = '{}' OR t.language = ANY (v.languages))
-        AND (v.publishers = '{}'
-            OR EXISTS (SELECT FROM present p WHERE p.story_id = t.story_id AND p.publisher_id = ANY (v.publishers)))
-        AND (v.countries = '{}' OR EXISTS (
-            SELECT FROM present p JOIN articles a USING (article_id) JOIN source_feeds f ON f.feed_id = ANY (a.appearances)
-            WHERE p.story_id = t.story_id AND f.country = ANY (v.countries)))
-        AND (
-            (v.words = '' AND v.section_names = '{}')
-            OR (v.words <> '' AND EXISTS (
-                SELECT FROM present p JOIN articles a USING (article_id)
-                WHERE p.story_id = t.story_id AND a.search @@ websearch_to_tsquery(search_config(a.language), v.words)))
-            OR (v.section_names <> '{}' AND EXISTS (
-                SELECT FROM present p JOIN articles a USING (article_id)
-                WHERE p.story_id = t.story_id AND lower(a.section) = ANY (v.section_names)))
-        )
-    WHERE $2::text IS NULL OR v.feed = $2
+    FROM views v JOIN touched t ON t.publisher_count >= v.min_publishers AND (v.languages = '{}' OR t.language = ANY (v.languages))
+    WHERE (v.publishers = '{}' OR (v.feed, t.story_id) IN (SELECT feed, story_id FROM published))
+        AND (v.countries = '{}' OR (v.feed, t.story_id) IN (SELECT feed, story_id FROM carried))
+        AND CASE v.kind
+            WHEN 'section' THEN (v.words = '' AND v.section_names = '{}')
+                OR (v.feed, t.story_id) IN (SELECT feed, story_id FROM named)
+                OR (v.feed, t.story_id) IN (SELECT feed, story_id FROM told)
+            ELSE (v.section_names = '{}' OR (v.feed, t.story_id) IN (SELECT feed, story_id FROM named))
+                AND (v.words = '' OR (v.feed, t.story_id) IN (SELECT feed, story_id FROM told))
+        END
+)
 """
 
 _PUT: Final = """
@@ -55,7 +86,7 @@ ON CONFLICT (feed, story_id) DO UPDATE SET rank = excluded.rank WHERE feed_entri
 """
 
 _REFRESH: Final = f"""
-WITH {_TOUCHED},
+WITH {_TOUCHED}, {_VIEWS},
 wanted AS MATERIALIZED (
     SELECT 'top' AS feed, story_id, rank FROM touched
     UNION ALL
@@ -63,11 +94,9 @@ wanted AS MATERIALIZED (
     UNION ALL
     SELECT DISTINCT 'publisher/' || p.publisher_id, story_id, t.rank FROM present p JOIN touched t USING (story_id)
     UNION ALL
-    SELECT DISTINCT 'country/' || f.country, story_id, t.rank
-    FROM present p JOIN touched t USING (story_id) JOIN articles a USING (article_id) JOIN source_feeds f ON f.feed_id = ANY (a.appearances)
-    WHERE f.country IS NOT NULL
+    SELECT 'country/' || l.country, story_id, t.rank FROM located l JOIN touched t USING (story_id)
     UNION ALL
-    {_VIEWS}
+    SELECT feed, story_id, rank FROM viewed
 ),
 gone AS (
     DELETE FROM feed_entries e
@@ -77,10 +106,7 @@ gone AS (
 """
 
 _FILL: Final = f"""
-WITH {_TOUCHED},
-wanted AS MATERIALIZED (
-    {_VIEWS}
-)
+WITH {_TOUCHED}, {_VIEWS}, wanted AS (SELECT feed, story_id, rank FROM viewed)
 {_PUT}
 """
 

@@ -1,5 +1,5 @@
 -- Topic sections to begin with; an operator changes them by `slugline views`. A story stands in a section when an article of it
--- was filed there by its outlet (names in any case), or has the words.
+-- was filed there by its outlet (names in any case), or its headline has the words.
 INSERT INTO feed_views (feed, kind, title, position, section_names, words) VALUES
 ('section/world', 'section', 'World', 10, '{world,"world news",international,internacional,mundo,welt,ausland,international news,monde}', ''),
 ('section/politics', 'section', 'Politics', 20, '{politics,política,politica,politik,politique,government,elections}', 'parliament or minister or president or senate or election or parlamento or elecciones or bundestag or wahl'),
