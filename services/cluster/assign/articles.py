@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from sys import intern
 from uuid import UUID
 
 from services.cluster.assign.draft import Draft
@@ -69,10 +70,10 @@ def _record(draft: Draft, article: EnrichedArticle, known: MemberRecord | None, 
         present=True,
         title=article.title,
         url=article.url,
-        publisher_id=article.publisher.id,
-        publisher_name=article.publisher.name,
-        owner=draft.state.owner_of(article.publisher.id),
-        language=known.language if known else article.language,
+        publisher_id=intern(article.publisher.id),
+        publisher_name=intern(article.publisher.name),
+        owner=intern(draft.state.owner_of(article.publisher.id)),
+        language=intern(known.language if known else article.language),
         published_at=article.published_at,
         fetched_at=article.fetched_at,
         event_at=event_at,
@@ -116,7 +117,7 @@ def _choose(draft: Draft, member: MemberRecord, features: Features | None) -> tu
 
 
 def _story_of(draft: Draft, article_id: UUID) -> UUID | None:
-    member = draft.member(article_id)
+    member = draft.effects.members.get(article_id) or draft.state.members.get(article_id)
     return None if member is None else member.story_id
 
 

@@ -88,7 +88,7 @@ def _read(effects: Effects, features: dict[UUID, bytes], key: str, value: bytes)
     elif prefix == records.FEATURES_PREFIX:
         features[UUID(name)] = value
     elif prefix == records.MEMBER_PREFIX:
-        effects.members[UUID(name)] = records.MEMBER.validate_json(value)
+        effects.members[UUID(name)] = records.member_from_bytes(value)
     elif prefix == records.STORY_PREFIX:
         effects.stories[UUID(name)] = records.STORY.validate_json(value)
     elif prefix == records.TIE_PREFIX:

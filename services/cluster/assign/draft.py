@@ -18,7 +18,7 @@ from shared.topics import STORIES, STORY_MEMBERS, STORY_UPDATES
 
 LISTED_ARTICLES = 5_000
 """Articles that one event lists in each of its fields."""
-HEADLINE_GROWTH = 1.6
+HEADLINE_GROWTH = 2.0
 """A story that has grown by this factor since its headline was weighed has it weighed again."""
 
 MACHINE = Actor()

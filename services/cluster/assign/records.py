@@ -3,8 +3,9 @@
 They are slotted frozen dataclasses, not messages: a partition holds hundreds of thousands, and nobody else reads them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from sys import intern
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -160,6 +161,18 @@ TIE: Final[TypeAdapter[Tie]] = TypeAdapter(Tie)
 COMMAND: Final[TypeAdapter[CommandRecord]] = TypeAdapter(CommandRecord)
 OWNER: Final[TypeAdapter[str]] = TypeAdapter(str)
 CLOCK: Final[TypeAdapter[ClockRecord]] = TypeAdapter(ClockRecord)
+
+
+def member_from_bytes(value: bytes) -> MemberRecord:
+    """Read a member; what many members have in common is kept in memory once. Raises `ValueError`."""
+    member = MEMBER.validate_json(value)
+    return replace(
+        member,
+        publisher_id=intern(member.publisher_id),
+        publisher_name=intern(member.publisher_name),
+        owner=intern(member.owner),
+        language=intern(member.language),
+    )
 
 
 def pair_of(one: UUID, other: UUID) -> tuple[UUID, UUID]:
