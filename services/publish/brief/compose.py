@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from services.publish.brief.group import Group, affinity, group
-from services.publish.brief.head import Heading, choose_heading
+from services.publish.brief.head import Heading, choose_heading, clip_heading
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
-from services.publish.brief.read import Reading, read_article
+from services.publish.brief.read import Marks, Reading, read_article, read_sentence
 from services.publish.brief.select import Candidate, choose, find_candidates
 from services.publish.brief.source import Source
 from shared.contracts.brief import Brief, Section, Sentence
@@ -28,8 +28,9 @@ def compose(story: Story, sources: Sequence[Source], limits: Limits = DEFAULT_LI
     ordered = sorted(sources, key=lambda source: source.number)[: limits.sources]
     readings = [_read(source, limits) for source in ordered]
     told = [reading for reading in readings if reading.source.language == story.language] or readings
-    headline = _headline_terms(story, readings)
-    candidates = [c for c in find_candidates(readings, headline, limits) if c.article in told]
+    if not readings:
+        return Brief(story_id=story.story_id, story_revision=story.revision)
+    candidates = [c for c in find_candidates(readings, _headline(story, readings), limits) if c.article in told]
     chosen = choose(candidates, _sentence_count(len(ordered), limits), limits)
     sections = _write(group(chosen, candidates, limits), candidates, story.headline, readings, limits)
     cited = {number for section in sections for sentence in section.sentences for number in sentence.citations}
@@ -50,6 +51,8 @@ def _write(
     for held in groups:
         taken = [heading for heading, _ in headed]
         heading = choose_heading(held.members, candidates, headline, taken, readings, limits, lead=not headed)
+        if heading is None and not headed:
+            heading = clip_heading(held.members, readings, limits)
         if heading is not None:
             headed.append((heading, list(held.members)))
         else:
@@ -73,11 +76,11 @@ def _sentence_count(articles: int, limits: Limits) -> int:
     return min(wanted, limits.sentences)
 
 
-def _headline_terms(story: Story, readings: Sequence[Reading]) -> frozenset[str]:
+def _headline(story: Story, readings: Sequence[Reading]) -> Marks:
     for reading in readings:
         if reading.source.article_id == story.headline_article_id or reading.source.title == story.headline:
-            return frozenset(reading.title.marks.terms)
-    return frozenset(readings[0].title.marks.terms) if readings else frozenset()
+            return reading.title.marks
+    return read_sentence(story.headline, readings[0])
 
 
 def _sentence(member: Candidate, readings: Sequence[Reading]) -> Sentence:

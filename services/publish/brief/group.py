@@ -100,9 +100,13 @@ def _companion(lonely: Candidate, spare: Sequence[Candidate], used: Sequence[Can
 
 
 def _ordered(held: Sequence[Candidate]) -> list[Candidate]:
+    """Put the best sentence first, before it what its own article says before it, and the others as they stand in their articles."""
     first = max(held, key=lambda c: c.score)
-    rest = sorted((c for c in held if c is not first), key=lambda c: (c.kind, c.statement.position, c.place))
-    return [first, *rest]
+    before = [c for c in held if c.place == first.place and c.statement.position < first.statement.position]
+    rest = [c for c in held if c is not first and c not in before]
+    before.sort(key=lambda c: c.statement.position)
+    rest.sort(key=lambda c: (c.kind, c.statement.position, c.place))
+    return [*before, first, *rest]
 
 
 def _kind(held: Sequence[Candidate]) -> Kind:

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 
 from services.publish.brief.lexicon import Lexicon
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
-from services.publish.brief.read import IDEOGRAPHIC, Marks, Reading, Statement, Token, letters_only, mark, tokenise
+from services.publish.brief.read import IDEOGRAPHIC, NO_WORD, Marks, Reading, Statement, Token, Word, letters_only, mark, tokenise
 from services.publish.brief.select import Candidate
-from services.publish.brief.split import PAIRS
+from services.publish.brief.split import is_closed
 from services.publish.brief.support import check
 
 TITLE_GAIN = 0.35
 """A title is written to be read alone."""
 BORDER_GAIN = {"end": 0.25, "comma": 0.2, "strong": 0.2, "weak": 0.0, "loose": -0.1}
+LEAD_OTHERS = 0.4
+"""What the first section's other sentences count for its heading, which is to say what the first one says."""
 ECHO_LOSS = 0.35
 """Loss of a heading that the section's first sentence begins with."""
 HEADLINE_SHARE = 0.7
@@ -28,7 +30,7 @@ TAKEN_SHARE = 0.5
 """Share of a heading's terms that an earlier heading may have."""
 COVERED = 0.7
 """Share of a heading's weight that the section's sentences must contain."""
-BORDER_WORDS = {"end": 0, "comma": 0, "strong": 0, "weak": 2, "loose": 3}
+BORDER_WORDS = {"end": 0, "comma": 0, "strong": 0, "weak": 1, "loose": 3}
 """Words of weight after the verb from which a cut may end at a border."""
 CONDITION_REACH = 6
 """Words after a cut among which there is no condition."""
@@ -66,8 +68,9 @@ def choose_heading(
     """Choose the heading that says most of a section and repeats neither the headline nor another heading; None if none is fit."""
     section: dict[str, float] = {}
     for member in members:
+        part = LEAD_OTHERS if lead and member is not members[0] else 1.0
         for term, weight in member.profile.items():
-            section[term] = section.get(term, 0.0) + weight
+            section[term] = section.get(term, 0.0) + weight * part
     norm = sum(weight * weight for weight in section.values()) ** 0.5 or 1.0
     passage = [member.statement.marks for member in members]
     first = letters_only(members[0].statement.text)
@@ -95,6 +98,40 @@ def choose_heading(
     return next((heading for _, heading, _ in options if _fits(heading.marks, passage)), None)
 
 
+def clip_heading(members: Sequence[Candidate], readings: Sequence[Reading], limits: Limits = DEFAULT_LIMITS) -> Heading:
+    """Give the first section a heading where none is fit: a title, or a sentence's first words, cut where it hurts least."""
+    first = members[0]
+    lines = [readings[place].title.text for place in first.stated_by]
+    best = ""
+    for line in (*lines, first.statement.text):
+        clipped = _clip(line, first.article, limits)
+        if len(clipped) > len(best):
+            best = clipped
+    text = best or first.statement.text[: limits.heading_max_words * 8]
+    return Heading(text, _read(text, first.article), 0.0)
+
+
+def _clip(line: str, article: Reading, limits: Limits) -> str:
+    """Give a line's first words, as many as a heading has, up to a border or at least not up to a word that waits for another."""
+    tokens = tokenise(line, article.source.language)
+    if article.source.language in IDEOGRAPHIC:
+        return line[: limits.heading_max_words * SIGNS_A_WORD].rstrip("，。、,. ")
+    words = 0
+    whole, rough = "", ""
+    for place, token in enumerate(tokens):
+        if token.mark:
+            continue
+        words += 1
+        if words > limits.heading_max_words:
+            break
+        if words >= limits.heading_min_words and not token.word.stop and token.word.low not in article.lexicon.dangling:
+            cut = line[: token.end].strip()
+            rough = cut if _is_closed(cut) else rough
+            if _is_closed(cut) and (place + 1 == len(tokens) or _border(tokens, place, article) is not None or tokens[place + 1].mark):
+                whole = cut
+    return whole or rough
+
+
 def cut_headings(statement: Statement, article: Reading, limits: Limits = DEFAULT_LIMITS) -> Iterator[Heading]:
     """Cut a sentence at each safe border, so that what is left is a sentence of 4 to 10 words."""
     if article.source.language in IDEOGRAPHIC:
@@ -103,7 +140,7 @@ def cut_headings(statement: Statement, article: Reading, limits: Limits = DEFAUL
     if article.lexicon.dangling:
         for kept, border in _cuts(statement.tokens, article, limits):
             text = _written(statement.text, kept)
-            if _is_balanced(text):
+            if _is_closed(text):
                 yield Heading(text, _read(text, article), BORDER_GAIN[border])
 
 
@@ -128,7 +165,7 @@ def title_headings(article: Reading, names: frozenset[str], limits: Limits = DEF
         lexicon = article.lexicon
         if not lows or lows[0] in lexicon.openers or lows[0] in lexicon.needs_context or lows[-1] in lexicon.dangling:
             continue
-        if not _is_balanced(part) or {*lows} & (lexicon.first_person | lexicon.second_person):
+        if not _is_closed(part) or {*lows} & (lexicon.first_person | lexicon.second_person):
             continue
         text = _sentence_case(part, article, names)
         yield Heading(text, _read(text, article), TITLE_GAIN)
@@ -153,7 +190,7 @@ def _cut_title(title: str, article: Reading, limits: Limits) -> Iterator[Heading
             and token.word.low not in lexicon.dangling
         ):
             cut = title[: token.end].strip()
-            if _is_balanced(cut) and not _is_conditional(tokens, place, lexicon):
+            if _is_closed(cut) and not _is_conditional(tokens, place, lexicon):
                 yield Heading(cut, _read(cut, article), TITLE_GAIN)
 
 
@@ -180,7 +217,7 @@ def _options(
 
 
 def _read(text: str, article: Reading) -> Marks:
-    return mark(text, tokenise(text, article.source.language), article.lexicon, article.known, None)
+    return mark(text, tokenise(text, article.source.language), article.lexicon, article.known, article.halves, None)
 
 
 def _share(marks: Marks, other: Marks) -> float:
@@ -242,10 +279,11 @@ def _cuts(tokens: Sequence[Token], article: Reading, limits: Limits) -> Iterator
             verb, told = words, 0
         elif not token.word.stop and low not in lexicon.weekdays and low not in lexicon.months:
             told += 1
+        whole = verb == words and tokens[place - 1].word.low in lexicon.helpers
         border = _border(tokens, place, article) if acts and verb is not None and words >= limits.heading_min_words else None
-        if border is not None and told >= BORDER_WORDS[border] and not (superlative and border in _INNER):
-            if _ends_well(tokens, place, words, verb or 0, article) and not _is_conditional(tokens, place, lexicon):
-                yield list(kept), border
+        ends = border is not None and (whole or told >= BORDER_WORDS[border]) and not (superlative and border in _INNER)
+        if border and ends and _ends_well(tokens, place, words, verb or 0, article) and not _is_conditional(tokens, place, lexicon):
+            yield list(kept), border
         place += 1
 
 
@@ -260,7 +298,7 @@ def _start(tokens: Sequence[Token], article: Reading) -> int | None:
     second = tokens[1].word.low if len(tokens) > 1 else ""
     opening = lexicon.borders | lexicon.weak_borders | lexicon.conditions
     participle = lexicon.language == "en" and len(low) > 4 and low.endswith(("ing", "ly"))
-    if low in opening or participle or (first.word.stop and second in opening):
+    if (low in opening and second not in lexicon.least) or participle or (first.word.stop and second in opening):
         place = next((at + 1 for at in range(min(len(tokens), OPENING_PHRASE + 1)) if tokens[at].mark == ","), 0)
         if not place or place >= len(tokens) or tokens[place].mark or tokens[place].quoted:
             return None
@@ -282,7 +320,7 @@ def _is_loose(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
     if low in lexicon.possessives:
         return False
     if low in lexicon.subjects:
-        return True
+        return not any(token.word.capital and not token.word.stop for token in tokens[:place])
     return low in lexicon.openers and not (low in lexicon.linking and tokens[place - 1].word.low in lexicon.speech)
 
 
@@ -311,10 +349,21 @@ def _is_verb(tokens: Sequence[Token], place: int, article: Reading) -> bool:
     word = tokens[place].word
     if word.low in lexicon.auxiliaries or word.low in lexicon.speech or word.low in lexicon.intransitive:
         return not (word.capital and word.low in article.known)
-    if not lexicon.verb_endings or len(word.low) < 5 or not word.low.endswith(lexicon.verb_endings) or word.capital:
+    if word.capital or word.stop:
         return False
-    before = tokens[place - 1].word if place else None
-    return before is not None and (not before.stop or before.low in lexicon.auxiliaries)
+    before = tokens[place - 1].word if place else NO_WORD
+    if lexicon.verb_endings and len(word.low) > 4 and word.low.endswith(lexicon.verb_endings):
+        return not before.stop or before.low in lexicon.auxiliaries
+    return lexicon.language == "en" and place + 1 < len(tokens) and _acts_in_english(before, word, tokens[place + 1].word)
+
+
+def _acts_in_english(before: Word, word: Word, after: Word) -> bool:
+    """Say whether a word between its subject and a determiner or preposition is a verb: "Seoul wants the", "restrictions date from"."""
+    if not after.stop or not after.low or len(word.low) < 3 or before.stop or not before.low:
+        return False
+    if word.low.endswith("s"):
+        return False
+    return before.low.endswith("s") and not before.low.endswith("ss") and not word.low.endswith(("ing", "ed", "ly"))
 
 
 def _border(tokens: Sequence[Token], place: int, article: Reading) -> str | None:
@@ -352,6 +401,13 @@ def _ends_well(tokens: Sequence[Token], place: int, words: int, verb: int, artic
     word = tokens[place].word
     if word.low in lexicon.dangling or word.low in lexicon.speech or word.low in lexicon.auxiliaries:
         return False
+    after_copula = any(token.word.low in lexicon.copulas for token in tokens[max(0, place - 2) : place])
+    if after_copula and verb != words and _border(tokens, place, article) in _INNER:
+        return False
+    if word.low in lexicon.units and place + 1 < len(tokens) and not tokens[place + 1].mark:
+        return False
+    if place and tokens[place - 1].word.low in lexicon.infinitives and place + 1 < len(tokens) and not tokens[place + 1].mark:
+        return False
     if (word.stop and word.value is None) or word.low in lexicon.titles:
         return False
     if verb == words and word.low not in lexicon.intransitive:
@@ -375,8 +431,8 @@ def _written(text: str, kept: Sequence[Token]) -> str:
     return written[:1].upper() + written[1:]
 
 
-def _is_balanced(text: str) -> bool:
-    return text.count('"') % 2 == 0 and all(text.count(left) == text.count(right) for left, right in PAIRS.items() if left != "„")
+def _is_closed(text: str) -> bool:
+    return is_closed(text) and text.count("‘") <= text.count("’") and not (text[:1] == "'" and text.count("'") < 2)
 
 
 def _parts(title: str) -> list[str]:
@@ -391,8 +447,8 @@ def _sentence_case(title: str, article: Reading, names: frozenset[str]) -> str:
     tokens = [token for token in tokenise(title, article.source.language) if not token.mark]
     long = [token for token in tokens if token.end - token.start > 3]
     if article.source.language != "en" or not long or sum(token.word.capital for token in long) < TITLE_CASE * len(long):
-        return title
-    written = title
+        return title[:1].upper() + title[1:]
+    written = title[:1].upper() + title[1:]
     for token in tokens[1:]:
         piece = title[token.start : token.end]
         keeps = token.word.low in names or (len(piece) > 1 and piece[1:] != piece[1:].lower()) or len(piece) == 1

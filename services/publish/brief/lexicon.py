@@ -91,6 +91,12 @@ class Lexicon:
     percent: frozenset[str] = frozenset()
     same: Mapping[str, str] = field(default_factory=dict)
     """A word's (or its stem's, or two joined words') standard form, where several say the same."""
+    metonyms: Mapping[str, str] = field(default_factory=dict)
+    """A seat of government → its country's term: "Beijing has resisted" says that China has."""
+    locatives: frozenset[str] = frozenset()
+    """Words after which a seat of government is a town: "in"."""
+    directions: frozenset[str] = frozenset()
+    """First halves of countries' names: "north"."""
     pair_starts: frozenset[str] = frozenset()
     """First words of the pairs in `same`."""
     borders: frozenset[str] = frozenset()
@@ -99,12 +105,25 @@ class Lexicon:
     """It often can: "in", "with"."""
     loose_borders: frozenset[str] = frozenset()
     """It can where enough stands before: "for"."""
+    clause_starts: frozenset[str] = frozenset()
+    """Words that begin a clause of its own after a comma: "and", "while"."""
+    pair_words: frozenset[str] = frozenset()
+    """Words that promise a second part: "both", "either"."""
+    articles: frozenset[str] = frozenset()
+    units: frozenset[str] = frozenset()
+    """Measures that wait for a border's other side: "nine minutes after"."""
+    infinitives: frozenset[str] = frozenset()
+    """Words before a verb's infinitive: "to"."""
+    least: frozenset[str] = frozenset()
+    """Second words of phrases that open a number: "at least"."""
     intransitive: frozenset[str] = frozenset()
     """Verbs that end a sentence well: "died", "resigned"."""
     objects: frozenset[str] = frozenset()
     """Pronouns in the object's place, which stand for someone else than the subject."""
     dangling: frozenset[str] = frozenset()
     auxiliaries: frozenset[str] = frozenset()
+    copulas: frozenset[str] = frozenset()
+    """Verbs that tell what something is: what follows them is seldom whole before a preposition."""
     helpers: frozenset[str] = frozenset()
     """Verbs of the passive: "was", "been"."""
     conditions: frozenset[str] = frozenset()
@@ -161,6 +180,10 @@ def _build(code: str, raw: dict[str, Any]) -> Lexicon:
         for word, standard in list(same.items()):
             if "-" not in word:
                 same.setdefault(stemmer.stemWord(word), standard)
+
+    def stem_of(word: str) -> str:
+        return same.get(word, word)
+
     return Lexicon(
         language=code,
         stemmer=stemmer,
@@ -195,14 +218,24 @@ def _build(code: str, raw: dict[str, Any]) -> Lexicon:
         scales=dict(valued("scales")),
         percent=words("percent"),
         same=same,
+        metonyms={line[0]: stem_of(line[1]) for line in _lines(raw.get("metonyms", ""))},
+        locatives=words("locatives"),
+        directions=words("directions"),
         pair_starts=frozenset(word.partition("-")[0] for word in same if "-" in word),
         borders=words("borders"),
         weak_borders=words("weak_borders"),
         loose_borders=words("loose_borders"),
+        clause_starts=words("clause_starts"),
+        pair_words=words("pair_words"),
+        articles=words("articles"),
+        units=words("units"),
+        infinitives=words("infinitives"),
+        least=words("least"),
         intransitive=words("intransitive"),
         objects=words("objects"),
         dangling=words("dangling"),
         auxiliaries=words("auxiliaries"),
+        copulas=words("copulas"),
         helpers=words("helpers"),
         conditions=words("conditions"),
         possessives=words("possessives"),

@@ -13,7 +13,7 @@ class Limits:
     """Characters of a title that are read."""
     sentences_an_article: int = 150
     """Sentences of an article that are kept."""
-    candidates: int = 140
+    candidates: int = 110
     """Sentences that are checked against all articles; the best by a cheap score."""
     sources: int = 100
     """Articles that are read, the lowest numbers first: as many as a story lists."""

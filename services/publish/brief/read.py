@@ -1,8 +1,9 @@
 """Reads sentences: their terms, names, numbers, days, negations, quotations and speakers, all that `support` compares."""
 
+import itertools
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
@@ -159,8 +160,12 @@ class Reading:
     body: tuple[Statement, ...]
     known: frozenset[str]
     """Its names in small letters, as written."""
+    halves: dict[str, str]
+    """Direction → the name that it stands for alone: "the North" is North Korea."""
     names: frozenset[str]
     """Every name's terms."""
+    offices: frozenset[str]
+    """Terms of the offices that it speaks of: "president"."""
     full_names: dict[str, tuple[str, ...]]
     """A name's last term → the longest run that it ends."""
     days: frozenset[str]
@@ -195,13 +200,14 @@ def read_article(source: Source, limits: Limits = DEFAULT_LIMITS) -> Reading:
     pieces = split(source.text, source.language, limits)
     tokens = [tokenise(piece.text, source.language) for piece in pieces]
     known = _find_names(tokens, lexicon)
+    halves = _find_halves(tokens, lexicon) if lexicon.directions else {}
     published = source.published_at.date() if source.published_at else None
     body = tuple(
-        Statement(piece.text, place, piece.paragraph, piece.whole, mark(piece.text, held, lexicon, known, published), held)
+        Statement(piece.text, place, piece.paragraph, piece.whole, mark(piece.text, held, lexicon, known, halves, published), held)
         for place, (piece, held) in enumerate(zip(pieces, tokens, strict=True))
     )
     title_tokens = tokenise(title, source.language)
-    heading = Statement(title, -1, -1, False, mark(title, title_tokens, lexicon, known, published), title_tokens)
+    heading = Statement(title, -1, -1, False, mark(title, title_tokens, lexicon, known, halves, published), title_tokens)
     full: dict[str, tuple[str, ...]] = {}
     names: set[str] = set()
     for statement in (heading, *body):
@@ -209,16 +215,17 @@ def read_article(source: Source, limits: Limits = DEFAULT_LIMITS) -> Reading:
             names.update(run)
             if len(run) > len(full.get(run[-1], ())):
                 full[run[-1]] = run
+    offices = frozenset(term for held in tokens for token in held if token.word.low in lexicon.titles for term in token.word.terms)
     days = frozenset(day for statement in body for mentioned in statement.marks.days for day in mentioned)
     letters = letters_only(f"{title} {source.text[: limits.text_chars]}")
-    return Reading(source, lexicon, heading, body, known, frozenset(names), full, days, letters)
+    return Reading(source, lexicon, heading, body, known, halves, frozenset(names), offices, full, days, letters)
 
 
 def read_sentence(text: str, like: Reading) -> Marks:
     """Read a sentence that no article has, such as a model's, with the names and days of the article that it is like."""
     tokens = tokenise(text, like.source.language)
     published = like.source.published_at.date() if like.source.published_at else None
-    return mark(text, tokens, like.lexicon, like.known, published)
+    return mark(text, tokens, like.lexicon, like.known, like.halves, published)
 
 
 def letters_only(text: str) -> str:
@@ -269,6 +276,8 @@ def know_word(surface: str, language: str) -> Word:
         or low in lexicon.relative_days
         or low in lexicon.percent
         or low in lexicon.pair_starts
+        or low in lexicon.metonyms
+        or low in lexicon.directions
     )
     if low in lexicon.stop or negation or not low:
         return Word(low, (), 0.0, capital, True, special, negation, value, scale)
@@ -301,7 +310,7 @@ def _sign_pairs(low: str, lexicon: Lexicon) -> tuple[str, ...]:
     pairs: list[str] = []
     for run in runs:
         kept = [sign for sign in run if sign not in lexicon.stop]
-        pairs.extend(kept if len(kept) == 1 else (left + right for left, right in zip(kept, kept[1:], strict=False)))
+        pairs.extend(kept if len(kept) == 1 else (left + right for left, right in itertools.pairwise(kept)))
     return tuple(pairs)
 
 
@@ -365,6 +374,17 @@ def _find_names(tokens: Iterable[Sequence[Token]], lexicon: Lexicon) -> frozense
     return frozenset(low for low, count in raised.items() if count > small.get(low, 0) * least)
 
 
+def _find_halves(tokens: Iterable[Sequence[Token]], lexicon: Lexicon) -> dict[str, str]:
+    """Find which name of two words each direction most often begins."""
+    counts: dict[str, dict[str, int]] = {}
+    for held in tokens:
+        for left, right in itertools.pairwise(held):
+            if left.word.capital and left.word.low in lexicon.directions and right.word.capital and right.word.terms:
+                found = counts.setdefault(left.word.low, {})
+                found[right.word.terms[0]] = found.get(right.word.terms[0], 0) + 1
+    return {half: f"{half}-{max(found, key=lambda name: (found[name], name))}" for half, found in counts.items()}
+
+
 def _is_adjective(word: Word) -> bool:
     return not word.capital and not word.stop and word.low.endswith(("e", "en", "er", "es", "em"))
 
@@ -372,7 +392,16 @@ def _is_adjective(word: Word) -> bool:
 class _Marker:
     """Reads one sentence's tokens once, collecting what `Marks` holds."""
 
-    def __init__(self, text: str, tokens: Sequence[Token], lexicon: Lexicon, known: frozenset[str], published: date | None) -> None:
+    def __init__(
+        self,
+        text: str,
+        tokens: Sequence[Token],
+        lexicon: Lexicon,
+        known: frozenset[str],
+        halves: Mapping[str, str],
+        published: date | None,
+    ) -> None:
+        self.halves = halves
         self.text = text
         self.tokens = tokens
         self.lexicon = lexicon
@@ -442,8 +471,8 @@ class _Marker:
             words=self.words if lexicon.language not in IDEOGRAPHIC else max(self.words, len(self.text) // 2),
         )
 
-    def _term(self, place: int, word: Word, terms: Sequence[str]) -> None:
-        name = word.capital and word.low in self.known
+    def _term(self, place: int, word: Word, terms: Sequence[str], *, name: bool = False) -> None:
+        name = name or (word.capital and word.low in self.known)
         weight = NAME_WEIGHT if name else word.weight
         for term in terms:
             if weight >= self.terms.get(term, 0.0):
@@ -485,8 +514,14 @@ class _Marker:
         if low in lexicon.pair_starts and place + 1 < len(self.tokens):
             pair = lexicon.same.get(f"{low}-{self.tokens[place + 1].word.low}")
             if pair is not None:
+                turn = lexicon.turns.get(f"{low}-{self.tokens[place + 1].word.low}")
+                if turn is not None:
+                    self.turning.append((place + 1, turn))
                 self._term(place, Word(low, (), 1.0, word.capital and low in self.known, False, False), (pair,))
                 return place + 2
+        place_name = self._place_name(place)
+        if place_name is not None:
+            return place_name
         turn = lexicon.turns.get(low)
         if turn is not None and not word.capital:
             self.turning.append((place, turn))
@@ -498,6 +533,28 @@ class _Marker:
             self.said.append(place)
             self.attributed |= low in lexicon.attributing
         return place
+
+    def _place_name(self, place: int) -> int | None:
+        """Read "North Korea", "the North" and "Beijing" where it means a government; give where reading goes on."""
+        lexicon = self.lexicon
+        word = self.tokens[place].word
+        if not word.capital:
+            return None
+        before = self.tokens[place - 1].word.low if place else ""
+        term: str | None = None
+        end = place + 1
+        if word.low in lexicon.directions:
+            after = self.tokens[place + 1].word if place + 1 < len(self.tokens) else NO_WORD
+            if after.capital and after.terms:
+                term, end = f"{word.low}-{after.terms[0]}", place + 2
+            elif before in lexicon.determiners:
+                term = self.halves.get(word.low)
+        elif word.low in lexicon.metonyms and before not in lexicon.locatives:
+            term = lexicon.metonyms[word.low]
+        if term is None:
+            return None
+        self._term(place, word._replace(stop=False), (term,), name=True)
+        return end
 
     def _figure(self, place: int) -> int:
         """Read a number that may go on in words: "1.5 million", "twenty-one", "two hundred", "ten percent"."""
@@ -598,9 +655,14 @@ _PERCENT = frozenset("%٪")
 _WITHIN_NAME = frozenset({" ", "-", ". ", ".", "\u00a0", "·", "・"})
 
 
-def mark(text: str, tokens: Sequence[Token], lexicon: Lexicon, known: frozenset[str], published: date | None) -> Marks:
-    """Read what a sentence says; `known` are its article's names in small letters, `published` dates its weekdays."""
-    return _Marker(text, tokens, lexicon, known, published).read()
+def mark(
+    text: str, tokens: Sequence[Token], lexicon: Lexicon, known: frozenset[str], halves: Mapping[str, str], published: date | None
+) -> Marks:
+    """Read what a sentence says.
+
+    `known` are its article's names in small letters, `halves` what "the North" means there, `published` dates its weekdays.
+    """
+    return _Marker(text, tokens, lexicon, known, halves, published).read()
 
 
 def _show(value: float, unit: bool) -> str:

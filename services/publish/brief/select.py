@@ -11,12 +11,15 @@ from services.publish.brief.limits import DEFAULT_LIMITS, Limits
 from services.publish.brief.read import Marks, Reading, Statement
 from services.publish.brief.sift import find_flaw
 from services.publish.brief.support import CORE, check_around, covered
+from services.publish.brief.trim import trim
 
 POSITION_FADE = 0.12
 """How fast a sentence counts less the later it stands: reports put first what matters most."""
 SHARED_GAIN = 1.4
 """What each doubling of the independent outlets that state a sentence is worth."""
 CENTRAL_GAIN = 1.5
+FULL_WEIGHT = 7.0
+"""Weight from which a sentence says something; a shorter one counts by what it says."""
 HEADLINE_GAIN = 0.8
 BEST_WORDS = (12, 30)
 """Words of a sentence that reads well."""
@@ -42,6 +45,9 @@ LIKE = 0.14
 """Likeness, beyond what the story's sentences have in common, that makes two sentences that share much the same."""
 LOADED_LOSS = 1.0
 """A writer's opinion is not what a story's articles say."""
+SAME_FIGURES = 2
+"""Numbers in common by which two sentences tell the same count or vote."""
+SAME_FIGURES_SHARE = 0.6
 LATE = 3
 """Sentences after which a report turns to what was before."""
 BEGINNING = 5
@@ -82,7 +88,7 @@ class Candidate:
     """Term → weight for likeness, rare terms of the story the heaviest; unit length."""
 
 
-def find_candidates(readings: Sequence[Reading], headline: frozenset[str], limits: Limits = DEFAULT_LIMITS) -> list[Candidate]:
+def find_candidates(readings: Sequence[Reading], headline: Marks, limits: Limits = DEFAULT_LIMITS) -> list[Candidate]:
     """Give the story's usable sentences with all articles that state them, the best first."""
     spread = _spread(readings)
     strange = _strangeness(readings, spread)
@@ -100,9 +106,16 @@ def find_candidates(readings: Sequence[Reading], headline: frozenset[str], limit
     index = _Index(readings)
     rarity = index.rarity()
     groups = _groups(readings)
+    independent = len(set(groups))
     for candidate in kept:
         candidate.stated_by, doubted = index.stated_by(candidate.statement, candidate.place, limits)
         candidate.independent = len({groups[article] for article in candidate.stated_by})
+        if candidate.independent < independent:
+            for shorter in trim(candidate.statement, candidate.article, limits):
+                stated_by, doubts = index.stated_by(shorter, candidate.place, limits)
+                count = len({groups[article] for article in stated_by})
+                if count > candidate.independent:
+                    candidate.statement, candidate.stated_by, candidate.independent, doubted = shorter, stated_by, count, doubts
         candidate.score = candidate.prior + SHARED_GAIN * math.log2(candidate.independent) - DOUBT_LOSS * min(doubted, 4)
         candidate.opening = _opening(candidate, headline)
         candidate.profile = _profile(candidate.statement, rarity)
@@ -125,8 +138,17 @@ def choose(candidates: Sequence[Candidate], count: int, limits: Limits = DEFAULT
 
 def repeats(one: Candidate, other: Candidate, limits: Limits = DEFAULT_LIMITS) -> bool:
     """Say whether two sentences say the same in great part."""
+    if _shares_figures(one.statement.marks, other.statement.marks):
+        return True
     shared = max(covered(one.statement.marks, other.statement.marks), covered(other.statement.marks, one.statement.marks))
     return shared > limits.repetition or (shared > limits.repetition / 2 and shared + likeness(one, other) > limits.repetition + LIKE)
+
+
+def _shares_figures(one: Marks, other: Marks) -> bool:
+    """Say whether two sentences have two numbers or more in common and few others."""
+    ours, theirs = {figure.value for figure in one.figures}, {figure.value for figure in other.figures}
+    common = len(ours & theirs)
+    return common >= SAME_FIGURES and common >= SAME_FIGURES_SHARE * min(len(ours), len(theirs))
 
 
 def likeness(one: Candidate, other: Candidate) -> float:
@@ -203,12 +225,11 @@ def _strangeness(readings: Sequence[Reading], spread: dict[str, int]) -> list[fl
     return [STRANGE_LOSS * max(0.0, 1.0 - value / (STRANGE * middle)) for value in common]
 
 
-def _prior(statement: Statement, article: Reading, spread: dict[str, int], headline: frozenset[str], articles: int) -> float:
+def _prior(statement: Statement, article: Reading, spread: dict[str, int], headline: Marks, articles: int) -> float:
     marks = statement.marks
-    central = sum(weight * math.log1p(spread.get(term, 1)) for term, weight in marks.terms.items()) / (
-        marks.weight * math.log1p(articles) or 1.0
-    )
-    in_headline = sum(1 for term in headline if term in marks.terms) / (len(headline) or 1)
+    central = sum(weight * math.log1p(spread.get(term, 1)) for term, weight in marks.terms.items())
+    central /= max(marks.weight, FULL_WEIGHT) * math.log1p(articles)
+    in_headline = _told(headline, marks)
     low, high = BEST_WORDS
     length = max(0, low - marks.words) * 0.12 + max(0, marks.words - high) * 0.04
     named = 0.0 if marks.names or marks.figures else 0.5
@@ -220,16 +241,22 @@ def _prior(statement: Statement, article: Reading, spread: dict[str, int], headl
     return CENTRAL_GAIN * central + HEADLINE_GAIN * in_headline + 1.0 / (1.0 + POSITION_FADE * statement.position) - length - named
 
 
-def _opening(candidate: Candidate, headline: frozenset[str]) -> float:
+def _opening(candidate: Candidate, headline: Marks) -> float:
     statement = candidate.statement
-    told = sum(term in statement.marks.terms for term in headline) / (len(headline) or 1)
-    gain = OPENING_GAIN / (1 + statement.position) + HEADLINE_OPENING_GAIN * told
+    gain = OPENING_GAIN / (1 + statement.position) + HEADLINE_OPENING_GAIN * _told(headline, statement.marks)
     return candidate.score / 2 + gain - (QUOTED_OPENING_LOSS if statement.marks.quotes else 0.0)
 
 
-def _has_unknown(marks: Marks, article: Reading, headline: frozenset[str]) -> bool:
+def _told(headline: Marks, marks: Marks) -> float:
+    """Give the share of a headline's terms and numbers that a sentence has."""
+    values = {figure.value for figure in marks.figures}
+    told = sum(term in marks.terms for term in headline.terms) + sum(figure.value in values for figure in headline.figures)
+    return told / (len(headline.terms) + len(headline.figures) or 1)
+
+
+def _has_unknown(marks: Marks, article: Reading, headline: Marks) -> bool:
     """Say whether a sentence has a bare surname that neither it nor the headline introduces."""
-    return any(len(run) == 1 and run[0] not in headline and len(article.full_names.get(run[0], run)) > 1 for run in marks.names)
+    return any(len(run) == 1 and run[0] not in headline.terms and len(article.full_names.get(run[0], run)) > 1 for run in marks.names)
 
 
 def _profile(statement: Statement, rarity: dict[str, float]) -> dict[str, float]:

@@ -14,9 +14,7 @@ SHOUTING = 0.35
 
 QUOTES_OPEN = "“\"«„「『‘'¿¡$€£"
 BACK_CHARS = 60
-_POINTS_BACK = re.compile(
-    r"\b(?:hours?|days?|weeks?|months?|years?) (?:earlier|later|before)\b|\b(?:has|have|had) since\b|\bthe (?:two|three|four|pair)\b"
-)
+_POINTS_BACK = re.compile(r"\b(?:hours?|days?|weeks?|months?|years?) (?:earlier|later|before)\b|\b(?:has|have|had) since\b")
 _CLAUSES = frozenset({"that", "who", "which", "if", "than", "where", "whose", "so", "but", "or", "and"})
 
 

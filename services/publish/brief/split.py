@@ -175,6 +175,11 @@ def _is_whole(text: str) -> bool:
     bare = text.rstrip(CLOSING)
     if not bare or bare[-1] not in TERMINAL or bare.endswith(("...", "…")):
         return False
+    return is_closed(text)
+
+
+def is_closed(text: str) -> bool:
+    """Say whether a text closes all quotations and brackets that it opens."""
     if "„" in text:
         return text.count("„") == text.count("“") + text.count("”")
     return text.count('"') % 2 == 0 and all(text.count(left) == text.count(right) for left, right in PAIRS.items())

@@ -5,6 +5,7 @@ terms with no whole detail missing, and every name, number, day, negation, turni
 and quotation, when who did what to whom is the same and when who said it is the same. What is not certain is not cited.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +17,7 @@ CORE = 0.6
 """Share of the needed coverage that one sentence of a passage must reach alone: terms strewn over a passage state nothing."""
 NEAR = 2
 """Sentences before a passage in which the name stands that a pronoun of the passage means."""
-DETAIL = 2.2
+DETAIL = 1.9
 """Weight of neighbouring terms that are missing together, from which a detail of the sentence is missing."""
 
 
@@ -107,7 +108,7 @@ def check(
         return coverage, Fault.NUMBERS
     if not _has_quotes(marks, article):
         return coverage, Fault.QUOTATION
-    if missing and not _has_names(marks, missing, passage, article, before):
+    if missing and not _has_names(marks, missing, core, article, before):
         return coverage, Fault.NAMES
     if len(passage) > 1 and _is_other_event(marks, core):
         return coverage, Fault.NAMES
@@ -129,28 +130,37 @@ def check(
 
 
 def _identified(marks: Marks, missing: set[str], held: set[str], article: Reading) -> set[str]:
-    """Give the missing terms that only say who a named one is, where the article says it elsewhere: "Quill's president, Dana"."""
+    """Give the missing terms that only say who a named one is: "Quill's president, Dana", where the article says so elsewhere.
+
+    Names and offices count that stand directly before the name, or around it as they do somewhere in the article.
+    """
     found: set[str] = set()
     sequence = marks.sequence
+    offices = article.offices
     for run in marks.names:
-        if run[-1] not in held or run[-1] not in sequence:
+        anchor = next((term for term in reversed(run) if term in held), None)
+        if anchor is None:
             continue
-        known = article.identity(run[-1])
-        at = sequence.index(run[-1])
-        for step, stop in ((-1, -1), (1, len(sequence))):
-            for place in range(at + step, stop, step):
-                if sequence[place] not in known:
-                    break
-                if sequence[place] in missing:
-                    found.add(sequence[place])
-    return found
+        known = article.identity(anchor) | article.names & set(run)
+        at = sequence.index(anchor)
+        for place in range(at - 1, -1, -1):
+            term = sequence[place]
+            if term not in known and term not in article.names and term not in offices:
+                break
+            found.add(term)
+        for place in range(at + 1, len(sequence)):
+            if sequence[place] not in known:
+                break
+            found.add(sequence[place])
+    return found & missing
 
 
 def _lacks_detail(marks: Marks, missing: set[str]) -> bool:
     gap = 0.0
+    names = marks.name_terms
     for term in marks.sequence:
         if term in missing:
-            gap += marks.terms[term]
+            gap += 0.0 if term in names else marks.terms[term]
             if gap >= DETAIL:
                 return True
         elif marks.terms[term] > 0.5:
@@ -177,7 +187,7 @@ def _has_quotes(marks: Marks, article: Reading) -> bool:
     return all(f" {quote} " in f" {article.letters} " for quote in marks.quotes)
 
 
-def _has_names(marks: Marks, missing: set[str], passage: Sequence[Marks], article: Reading, before: Sequence[Marks]) -> bool:
+def _has_names(marks: Marks, missing: set[str], core: Marks, article: Reading, before: Sequence[Marks]) -> bool:
     """Say whether the sentence's names are in the passage, or the one that is not is what a pronoun or office there stands for."""
     absent: list[tuple[str, ...]] = []
     for run in marks.names:
@@ -189,7 +199,7 @@ def _has_names(marks: Marks, missing: set[str], passage: Sequence[Marks], articl
         absent.append(run)
     if not absent:
         return True
-    foreign = {term for part in passage for run in part.names for term in run} - marks.terms.keys()
+    foreign = core.name_terms - marks.terms.keys()
     near = {term for part in before for term in part.terms}
     return not foreign and len(absent) == 1 and absent[0][-1] in near
 
@@ -257,7 +267,7 @@ def _is_reversed(marks: Marks, core: Marks) -> bool:
         return False
     said = marks.speakers | core.speakers
     ours, theirs = marks.sequence, core.sequence
-    for left, right in zip(names, names[1:], strict=False):
+    for left, right in itertools.pairwise(names):
         if left in said or right in said:
             continue
         here, there = (ours.index(left), ours.index(right)), (theirs.index(left), theirs.index(right))

@@ -1,0 +1,71 @@
+"""Cuts a sentence's last clause off where it is another statement, so that what is left may be what more articles state."""
+
+from collections.abc import Iterator, Sequence
+
+from services.publish.brief.lexicon import Lexicon
+from services.publish.brief.limits import DEFAULT_LIMITS, Limits
+from services.publish.brief.read import Reading, Statement, Token, mark
+from services.publish.brief.split import is_closed
+
+MORE_WORDS = 2
+"""Words that the rest has beyond the least of a sentence."""
+TAIL_WORDS = 4
+"""Words of the clause that is cut at least: less is hardly a statement."""
+LIST_REACH = 7
+"""Words before a comma among which another comma shows a list, whose last part is no clause."""
+ATTRIBUTION_REACH = 4
+"""Words at a sentence's end among which a verb of saying shows that the end says who said the whole."""
+
+
+def trim(statement: Statement, article: Reading, limits: Limits = DEFAULT_LIMITS) -> Iterator[Statement]:
+    """Give the sentence without its last clauses (", and …", ", the second …"), each time one fewer; nothing if there is none to cut.
+
+    The rest stands in the article word for word but for its full stop, has a verb, and keeps who said it.
+    """
+    lexicon = article.lexicon
+    tokens = statement.tokens
+    for place in range(len(tokens) - TAIL_WORDS - 1, limits.min_words, -1):
+        if tokens[place].mark != "," or tokens[place].quoted:
+            continue
+        opens = tokens[place + 1].word.low
+        if opens not in lexicon.clause_starts and opens not in lexicon.articles:
+            continue
+        kept, tail = tokens[:place], tokens[place + 1 :]
+        words = sum(not token.mark for token in kept)
+        if words < limits.min_words + MORE_WORDS or sum(not token.mark for token in tail) < TAIL_WORDS:
+            continue
+        if (
+            (opens in lexicon.clause_starts and not _is_clause(tail, lexicon))
+            or _attributes(tail, lexicon)
+            or not _is_clause(kept, lexicon)
+            or _is_list(kept)
+        ):
+            continue
+        if kept[0].word.low in lexicon.conditions or any(token.word.low in lexicon.pair_words for token in kept):
+            continue
+        text = statement.text[: kept[-1].end].rstrip()
+        if is_closed(text):
+            text = f"{text}."
+            published = article.source.published_at.date() if article.source.published_at else None
+            marks = mark(text, kept, lexicon, article.known, article.halves, published)
+            yield Statement(text, statement.position, statement.paragraph, True, marks, kept)
+
+
+def _is_clause(tokens: Sequence[Token], lexicon: Lexicon) -> bool:
+    for place, token in enumerate(tokens):
+        low = token.word.low
+        if low in lexicon.auxiliaries or low in lexicon.speech or low in lexicon.intransitive:
+            return True
+        if place and lexicon.verb_endings and len(low) > 4 and low.endswith(lexicon.verb_endings):
+            return True
+    return False
+
+
+def _attributes(tail: Sequence[Token], lexicon: Lexicon) -> bool:
+    """Say whether a clause ends with who said the whole: "…, and fell by 3%, the bank said"."""
+    last = [token for token in tail if not token.mark][-ATTRIBUTION_REACH:]
+    return any(token.word.low in lexicon.attributing for token in last) or any(token.word.low in lexicon.sourcing for token in tail)
+
+
+def _is_list(kept: Sequence[Token]) -> bool:
+    return any(token.mark == "," for token in kept[-LIST_REACH:])
