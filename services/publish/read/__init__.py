@@ -7,19 +7,17 @@ Nothing here writes, except the readers' reports.
 
 from services.publish.read.articles import article
 from services.publish.read.feeds import feed_page, feeds, latest_stories, publisher
-from services.publish.read.freshness import freshness, freshness_by_feed, freshness_by_language
-from services.publish.read.history import changes_since, history, update_positions, updates_after
+from services.publish.read.freshness import freshness
+from services.publish.read.history import changes_since, history
 from services.publish.read.models import (
     Article,
     Change,
     Changes,
     Database,
-    FeedFreshness,
     FeedPage,
     FeedSummary,
     Freshness,
     Hit,
-    LanguageFreshness,
     Link,
     Member,
     Page,
@@ -31,25 +29,21 @@ from services.publish.read.models import (
     Sentence,
     Story,
     StoryDetail,
-    Update,
-    Updates,
     WorkerStatus,
 )
 from services.publish.read.reports import report_story, reports, resolve_report
 from services.publish.read.search import search
-from services.publish.read.stories import members, resolve, stories, story
+from services.publish.read.stories import members, resolve, story
 
 __all__ = [
     "Article",
     "Change",
     "Changes",
     "Database",
-    "FeedFreshness",
     "FeedPage",
     "FeedSummary",
     "Freshness",
     "Hit",
-    "LanguageFreshness",
     "Link",
     "Member",
     "Page",
@@ -61,16 +55,12 @@ __all__ = [
     "Sentence",
     "Story",
     "StoryDetail",
-    "Update",
-    "Updates",
     "WorkerStatus",
     "article",
     "changes_since",
     "feed_page",
     "feeds",
     "freshness",
-    "freshness_by_feed",
-    "freshness_by_language",
     "history",
     "latest_stories",
     "members",
@@ -80,8 +70,5 @@ __all__ = [
     "resolve",
     "resolve_report",
     "search",
-    "stories",
     "story",
-    "update_positions",
-    "updates_after",
 ]

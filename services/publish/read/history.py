@@ -1,11 +1,9 @@
-"""What happened to stories: one story's revisions, and the stream of all."""
+"""What happened to a story: its revisions, and what differs since one of them."""
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from services.publish.read.models import Change, Changes, Database, Update, Updates
-from shared.topics import STORY_UPDATES
+from services.publish.read.models import Change, Changes, Database
 
 _HISTORY = """
 SELECT revision, event_id, reason, status, article_count, publisher_count, articles_added, articles_removed, articles_changed,
@@ -20,25 +18,6 @@ WHERE story_id = $1 AND revision > $2 ORDER BY revision
 """
 
 _NUMBERS = "SELECT number FROM story_members WHERE story_id = $1 AND present AND article_id = ANY ($2::uuid[])"
-
-_POSITIONS = "SELECT partition, next_offset, first_offset FROM consumed_offsets WHERE topic = $1"
-
-_AFTER = """
-SELECT * FROM (
-    SELECT u.story_id, u.revision, u.event_id, u.reason, u.status, u.headline, u.language, u.article_count, u.publisher_count,
-        u.articles_added, u.articles_removed, u.redirect_to, u.last_published_at, u.appended_at, u.source_partition, u.source_offset,
-        max(u.appended_at) OVER (PARTITION BY u.source_partition ORDER BY u.source_offset) AS appended_by
-    FROM unnest($1::integer[], $2::bigint[]) AS seen (partition, next_offset)
-    CROSS JOIN LATERAL (
-        SELECT * FROM story_updates u
-        WHERE u.source_partition = seen.partition AND u.source_offset >= seen.next_offset
-        ORDER BY u.source_offset LIMIT $3
-    ) u
-) u
-ORDER BY u.appended_by, u.source_partition, u.source_offset
-LIMIT $3
-"""
-# Ordered by append time, but never against a partition's own order, whatever its timestamps: else a cut would leave a hole.
 
 
 def _to_change(row: Any) -> Change:
@@ -101,51 +80,4 @@ async def changes_since(db: Database, story_id: UUID, revision: int) -> Changes:
         articles_removed=tuple(removed),
         articles_changed=tuple(changed),
         numbers_added=frozenset(row["number"] for row in numbers),
-    )
-
-
-async def update_positions(db: Database) -> Mapping[int, int]:
-    """Give the vector behind all updates that the rows hold now: next offset by partition."""
-    return {row["partition"]: row["next_offset"] for row in await db.fetch(_POSITIONS, STORY_UPDATES.name)}
-
-
-async def updates_after(db: Database, positions: Mapping[int, int], *, limit: int = 500) -> Updates:
-    """Give updates behind a vector, ordered within each partition and by time of append across them.
-
-    A partition that the vector does not name is read from its oldest kept update. When more than `limit` wait, those appended
-    first are given, and `positions` leads on to the others. `reset` answers a vector that reaches behind what is kept, or that
-    belongs to a topic which was since made anew.
-    """
-    rows = await db.fetch(_POSITIONS, STORY_UPDATES.name)
-    ends = {row["partition"]: row["next_offset"] for row in rows}
-    starts = {row["partition"]: row["first_offset"] for row in rows}
-    if any(not starts.get(partition, 0) <= offset <= ends.get(partition, 0) for partition, offset in positions.items()):
-        return Updates((), ends, reset=True, more=False)
-    asked = {partition: positions.get(partition, start) for partition, start in starts.items()}
-    found = await db.fetch(_AFTER, list(asked), list(asked.values()), limit + 1)
-    more = len(found) > limit
-    reached = dict(asked if more else ends)
-    for row in found[:limit]:
-        reached[row["source_partition"]] = max(reached[row["source_partition"]], row["source_offset"] + 1)
-    return Updates(tuple(map(_to_update, found[:limit])), reached, reset=False, more=more)
-
-
-def _to_update(row: Any) -> Update:
-    return Update(
-        story_id=row["story_id"],
-        revision=row["revision"],
-        event_id=row["event_id"],
-        reason=row["reason"],
-        status=row["status"],
-        headline=row["headline"],
-        language=row["language"],
-        article_count=row["article_count"],
-        publisher_count=row["publisher_count"],
-        articles_added=tuple(row["articles_added"]),
-        articles_removed=tuple(row["articles_removed"]),
-        redirect_to=row["redirect_to"],
-        last_published_at=row["last_published_at"],
-        changed_at=row["appended_at"],
-        partition=row["source_partition"],
-        offset=row["source_offset"],
     )

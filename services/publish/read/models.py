@@ -231,41 +231,6 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
-    """One revision of one story, with where it stood in the topic."""
-
-    story_id: UUID
-    revision: int
-    event_id: UUID
-    reason: str
-    status: str
-    headline: str
-    language: str
-    article_count: int
-    publisher_count: int
-    articles_added: tuple[UUID, ...]
-    articles_removed: tuple[UUID, ...]
-    redirect_to: UUID | None
-    last_published_at: datetime
-    changed_at: datetime
-    partition: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Updates:
-    """Updates behind a vector of offsets, and the vector behind them."""
-
-    updates: tuple[Update, ...]
-    positions: Mapping[int, int]
-    """Next offset by partition, all of the updates counted as seen."""
-    reset: bool
-    """True: some updates behind the given vector are no longer kept, so the reader must read the state anew."""
-    more: bool
-    """True: the limit was reached; ask again."""
-
-
-@dataclass(frozen=True, slots=True)
 class Hit:
     """A story that a search found."""
 
@@ -312,30 +277,6 @@ class Freshness:
     """Stories whose brief is to be made, counted up to 1,000."""
     oldest_brief_wait_s: float
     workers: tuple[WorkerStatus, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LanguageFreshness:
-    """How old the newest article of a language is."""
-
-    language: str
-    newest_fetched_at: datetime
-    newest_published_at: datetime | None
-    age_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class FeedFreshness:
-    """How old the newest article of a polled feed is."""
-
-    feed_id: UUID
-    title: str
-    url: str
-    language: str | None
-    paused: bool
-    newest_fetched_at: datetime | None
-    articles_last_7_days: int
-    age_s: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,10 +58,6 @@ FROM stories s LEFT JOIN story_briefs b USING (story_id)
 WHERE s.story_id = $1
 """
 
-_STORIES = f"""
-SELECT {CARD} FROM stories s JOIN unnest($1::uuid[]) WITH ORDINALITY AS asked (story_id, place) USING (story_id) ORDER BY asked.place
-"""
-
 _MEMBERS = """
 SELECT m.number, m.article_id, m.version, m.present, m.title, m.url, m.publisher_id, m.publisher_name, m.published_at, m.fetched_at,
     m.wire_group, m.story_revision, coalesce(a.language, 'und') AS language, a.image,
@@ -178,11 +174,6 @@ async def _links(db: Database, links: Sequence[Any]) -> tuple[Link, ...]:
         for link_id, link in zip(ids, links, strict=True)
         if link_id in headlines
     )
-
-
-async def stories(db: Database, story_ids: Sequence[UUID]) -> tuple[Story, ...]:
-    """Give the stories that exist among these, in the order asked."""
-    return tuple(map(to_story, await db.fetch(_STORIES, list(story_ids))))
 
 
 async def members(db: Database, story_id: UUID, *, after_number: int = 0, limit: int = 500) -> tuple[Member, ...]:
