@@ -135,7 +135,7 @@ def _for_agent(text: str, agent: str) -> str:
         if name in ("user-agent", "useragent", "user agent"):
             asked = value.strip().lower().rstrip("*")
             asked = "*" if value.strip() == "*" else asked.partition("/")[0].strip()
-            group = f"user-agent: {asked if asked in ('*', agent) else 'another'}"
+            group = f"user-agent: {asked if asked in ('*', agent) else '~'}"
             if not kept or kept[-1] != group:
                 kept.append(group)
         else:

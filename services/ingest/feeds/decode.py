@@ -106,8 +106,12 @@ def gunzipped(body: bytes, limit_bytes: int) -> bytes:
             raise Refused("damaged", f"not a valid gzip file: {error}") from error
         if len(unpacked) > limit_bytes:
             raise Refused("too_large", f"more than {limit_bytes} bytes when unpacked")
+        if not member.eof:
+            if not unpacked:
+                raise Refused("damaged", "not a whole gzip file")
+            break  # cut off: what is there may do
         rest = member.unused_data.lstrip(b"\0")
-        if not rest or not member.eof:
+        if not rest.startswith(b"\x1f\x8b"):
             break
     return bytes(unpacked)
 
