@@ -27,6 +27,7 @@ class Web:
     url: str
     settings: WebSettings
     session: aiohttp.ClientSession
+    stop: asyncio.Event
 
     async def get(self, path: str, **more: Any) -> tuple[int, str, Any]:
         """Give status, text and headers, without following redirects."""
@@ -64,7 +65,7 @@ async def serving(settings: WebSettings) -> AsyncIterator[Web]:
     running = asyncio.create_task(app.run(settings, stop))
     url = f"http://127.0.0.1:{settings.web_port}"
     async with aiohttp.ClientSession() as session:
-        web = Web(url, settings, session)
+        web = Web(url, settings, session, stop)
 
         async def answers() -> bool:
             if running.done():

@@ -70,8 +70,8 @@ def _revision(text: str | None) -> int | None:
 
 def same_site(headers: Mapping[str, str]) -> bool:
     """Tell whether a form was sent from a page of this site, as far as the browser says."""
-    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return False
+    if (site := headers.get("sec-fetch-site")) is not None:
+        return site in ("same-origin", "none")
     origin = headers.get("origin")
     return origin is None or urlsplit(origin).netloc == headers.get("host")
 

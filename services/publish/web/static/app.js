@@ -192,6 +192,7 @@
   let tries = 0;
   const refresh = async () => {
     timer = null;
+    asked = performance.now();
     try {
       const before = target.textContent;
       const fresh = await fetchFragment();
@@ -215,11 +216,20 @@
     }
   };
   const later = (delay) => { if (timer === null) timer = setTimeout(refresh, delay); };
+  /* A list changes all the time, and many readers have it open: each asks at its own measured pace, and not while hidden. */
+  let asked = -Infinity;
+  const soon = () => {
+    if (document.hidden) { stale = true; return; }
+    if (story) { later(250); return; }
+    const pause = asked + 4000 + Math.random() * 2000 - performance.now();
+    later(Math.max(700, pause));
+  };
+  let stale = false;
   const reading = () => !story && (scrollY > 240 || target.contains(document.activeElement));
   const changed = (id, revision) => {
     if (story && revision) newest = Math.max(newest, revision);
     tries = 0;
-    if (!reading()) { later(story ? 250 : 700); return; }
+    if (!reading()) { soon(); return; }
     if (id) waiting.add(id);
     pill.textContent = waiting.size === 1 ? "1 story changed. Show" : `${waiting.size || "Some"} stories changed. Show`;
     pill.hidden = false;
@@ -256,6 +266,6 @@
   if (since !== null) fetchFragment().then(swap).catch(() => {});
   if (body.dataset.stream && "EventSource" in window) {
     listen();
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) tellTimes(); });
+    document.addEventListener("visibilitychange", () => { if (document.hidden) return; tellTimes(); if (stale) { stale = false; soon(); } });
   }
 })();
