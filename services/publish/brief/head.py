@@ -92,9 +92,10 @@ def choose_heading(
         value -= HEADLINE_LOSS * echoed + (ECHO_LOSS if first.startswith(letters.rstrip()) else 0.0)
         options.append((value, heading, article))
     options.sort(key=lambda option: -option[0])
-    for _, heading, article in options:
-        if _says(heading.marks, passage, article, limits):
-            return heading
+    for wanted in (passage[:1], passage) if lead else (passage,):
+        for _, heading, article in options:
+            if _says(heading.marks, wanted, article, limits):
+                return heading
     return next((heading for _, heading, _ in options if _fits(heading.marks, passage)), None)
 
 
@@ -403,6 +404,8 @@ def _ends_well(tokens: Sequence[Token], place: int, words: int, verb: int, artic
         return False
     after_copula = any(token.word.low in lexicon.copulas for token in tokens[max(0, place - 2) : place])
     if after_copula and verb != words and _border(tokens, place, article) in _INNER:
+        return False
+    if lexicon.language == "en" and word.low.endswith("ly") and _border(tokens, place, article) in _INNER:
         return False
     if word.low in lexicon.units and place + 1 < len(tokens) and not tokens[place + 1].mark:
         return False

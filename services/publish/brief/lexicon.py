@@ -107,6 +107,8 @@ class Lexicon:
     """It can where enough stands before: "for"."""
     clause_starts: frozenset[str] = frozenset()
     """Words that begin a clause of its own after a comma: "and", "while"."""
+    trim_borders: frozenset[str] = frozenset()
+    """Words that begin a last part of time or cause without a comma: "after"."""
     pair_words: frozenset[str] = frozenset()
     """Words that promise a second part: "both", "either"."""
     articles: frozenset[str] = frozenset()
@@ -226,6 +228,7 @@ def _build(code: str, raw: dict[str, Any]) -> Lexicon:
         weak_borders=words("weak_borders"),
         loose_borders=words("loose_borders"),
         clause_starts=words("clause_starts"),
+        trim_borders=words("trim_borders"),
         pair_words=words("pair_words"),
         articles=words("articles"),
         units=words("units"),

@@ -17,6 +17,8 @@ CORE = 0.6
 """Share of the needed coverage that one sentence of a passage must reach alone: terms strewn over a passage state nothing."""
 NEAR = 2
 """Sentences before a passage in which the name stands that a pronoun of the passage means."""
+FIGURE_WEIGHT = 0.5
+"""What a number weighs beside the terms, since a passage must have each of them."""
 DETAIL = 1.9
 """Weight of neighbouring terms that are missing together, from which a detail of the sentence is missing."""
 
@@ -101,7 +103,7 @@ def check(
     missing = marks.terms.keys() - held
     if missing and not missing.isdisjoint(article.names):
         missing -= _identified(marks, missing, held, article)
-    coverage = 1.0 - sum([marks.terms[term] for term in missing]) / marks.weight
+    coverage = 1.0 - sum([marks.terms[term] for term in missing]) / (marks.weight + FIGURE_WEIGHT * len(marks.figures))
     if coverage < limits.coverage:
         return coverage, Fault.TERMS
     if not _has_figures(marks, passage):

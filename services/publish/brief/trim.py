@@ -18,28 +18,26 @@ ATTRIBUTION_REACH = 4
 
 
 def trim(statement: Statement, article: Reading, limits: Limits = DEFAULT_LIMITS) -> Iterator[Statement]:
-    """Give the sentence without its last clauses (", and …", ", the second …"), each time one fewer; nothing if there is none to cut.
+    """Give the sentence without its last clauses (", and …", ", the second …", " after …"), each time one fewer; nothing if there is none to cut.
 
     The rest stands in the article word for word but for its full stop, has a verb, and keeps who said it.
     """
     lexicon = article.lexicon
     tokens = statement.tokens
     for place in range(len(tokens) - TAIL_WORDS - 1, limits.min_words, -1):
-        if tokens[place].mark != "," or tokens[place].quoted:
+        if tokens[place].quoted or tokens[place - 1].mark:
             continue
-        opens = tokens[place + 1].word.low
-        if opens not in lexicon.clause_starts and opens not in lexicon.articles:
+        comma = tokens[place].mark == ","
+        opens = tokens[place + 1 if comma else place].word.low
+        if opens not in (lexicon.clause_starts | lexicon.articles if comma else lexicon.trim_borders):
             continue
-        kept, tail = tokens[:place], tokens[place + 1 :]
+        kept, tail = tokens[:place], tokens[place + comma :]
         words = sum(not token.mark for token in kept)
         if words < limits.min_words + MORE_WORDS or sum(not token.mark for token in tail) < TAIL_WORDS:
             continue
-        if (
-            (opens in lexicon.clause_starts and not _is_clause(tail, lexicon))
-            or _attributes(tail, lexicon)
-            or not _is_clause(kept, lexicon)
-            or _is_list(kept)
-        ):
+        if (comma and opens in lexicon.clause_starts and not _is_clause(tail, lexicon)) or _attributes(tail, lexicon):
+            continue
+        if not _is_clause(kept, lexicon) or (comma and _is_list(kept)) or kept[-1].word.stop:
             continue
         if kept[0].word.low in lexicon.conditions or any(token.word.low in lexicon.pair_words for token in kept):
             continue
