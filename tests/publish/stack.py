@@ -6,11 +6,16 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from services.publish.config import BriefSettings, MaterialiseSettings
+from services.publish.connect import Connection
+from services.publish.materialise.commit import commit_batch
+from services.publish.materialise.decode import handle
+from services.publish.materialise.offsets import begin_offsets, stored_offsets
 from shared.contracts import Message
 from shared.kafka.decision import SourceRecord
 from shared.topics import Topic
@@ -106,3 +111,21 @@ async def read_topic(bootstrap: str, topic: Topic) -> list[Any]:
         return found
     finally:
         await consumer.stop()
+
+
+async def load(connection: Connection, *messages: Message | Log) -> None:
+    """Make rows of messages without a broker, each placed behind what was loaded before."""
+    logs = [message for message in messages if isinstance(message, Log)]
+    log = logs[0] if logs else Log()
+    for message in messages:
+        if isinstance(message, Message):
+            log.put(message)
+    spans = {TopicPartition(*place): (0, 0) for place in log.partitions}
+    await begin_offsets(connection, spans)
+    offsets = await stored_offsets(connection)
+    batch = [
+        handle(replace(record, offset=offsets[TopicPartition(*place)] + number))
+        for place, records in log.partitions.items()
+        for number, record in enumerate(records)
+    ]
+    await commit_batch(connection, offsets, batch, {})

@@ -91,6 +91,8 @@ FROM (SELECT * FROM found WHERE (score, story_id) < ($5, $6) ORDER BY score DESC
 ORDER BY p.score DESC, p.story_id DESC
 """
 _FRAGMENTS = f'StartSel={MARK},StopSel={UNMARK},MaxFragments=2,MaxWords=30,MinWords=12,FragmentDelimiter=" … "'
+_OPERATORS = re.compile(r'"|(?:^|\s)-')
+"""Who asks for a phrase, or for what must not be there, is not helped by similar words."""
 _LAST = UUID(int=2**128 - 1)
 
 
@@ -117,8 +119,8 @@ async def search(
 ) -> SearchResult:
     """Find stories whose headline, brief or articles have the words; the best and newest first.
 
-    Words are all wanted; "a phrase" in quotation marks, `or` and a leading minus mean what they say. Where no story has them, those
-    whose headline has similar words are given, and `guessed` says so. Times are aware; a story counts that overlaps the span.
+    Words are all wanted; "a phrase" in quotation marks, `or` and a leading minus mean what they say. Where no story has plain words, those
+    whose headline has similar ones are given, and `guessed` says so. Times are aware; a story counts that overlaps the span.
     """
     query = query.replace("\0", " ").strip()[:LONGEST_QUERY]
     if not query:
@@ -127,7 +129,7 @@ async def search(
     values = (query, language, published_after, published_before, score, last, limit + 1)
     rows = await db.fetch(_SEARCH, *values, _FRAGMENTS)
     guessed = False
-    if not rows and after is None:
+    if not rows and after is None and not _OPERATORS.search(query):
         rows = await _guess(db, values)
         guessed = bool(rows)
     more = len(rows) > limit and not guessed

@@ -1,0 +1,157 @@
+"""Migrations, and what an operator does to the rows."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from services.publish import schema
+from services.publish.config import MaterialiseSettings, PublishSettings
+from services.publish.connect import Connection, connect
+from services.publish.maintain import VIEWS, accept_gap, grant_reader, prune_history, resync
+from services.publish.materialise.app import run
+from services.publish.materialise.positions import where_to_start
+from shared.errors import SourceExpired
+from shared.topics import ARTICLES, STORIES, STORY_UPDATES
+from tests.publish.conftest import all_rows
+from tests.publish.made_up import made_id, story, update, world
+from tests.publish.stack import eventually, load, produce, put, running
+from tests.publish.test_materialise import holds_all
+
+pytestmark = pytest.mark.stack
+
+
+async def test_two_migrations_at_once_take_turns(postgres: str) -> None:
+    """Both end with the newest schema, in any schema of the database."""
+    settings = PublishSettings(database_url=postgres, database_schema="beside")
+    versions = await asyncio.gather(*(schema.migrate(settings) for _ in range(3)))
+    assert set(versions) == {schema.newest_version()}
+    connection = await connect(settings, "test")
+    assert await schema.state(connection, "beside") is schema.SchemaState.CURRENT
+    assert await schema.state(connection, "public") is schema.SchemaState.ABSENT
+    await connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    assert await schema.state(connection, "beside") is schema.SchemaState.BEHIND
+    await connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert await schema.state(connection, "beside") is schema.SchemaState.AHEAD
+    assert await schema.migrate(settings) == "9999", "a later release's schema stays as it is"
+    await connection.close()
+
+
+async def test_the_materialiser_waits_for_the_schema(postgres: str, clean_topics: str) -> None:
+    """Started before the database is migrated, it goes on when it is."""
+    settings = MaterialiseSettings(database_url=postgres, kafka_bootstrap_servers=clean_topics)
+    await put(clean_topics, story())
+    async with running(run, settings) as task:
+        connection = await connect(settings, "test")
+        await eventually(
+            lambda: connection.fetchval("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'slugline materialise'")
+        )
+        await schema.migrate(settings)
+        await eventually(lambda: connection.fetchval("SELECT count(*) FROM stories"))
+        assert not task.done()
+        await connection.close()
+
+
+async def test_a_resync_while_it_runs_gives_the_same_rows(settings: PublishSettings, clean_topics: str, connection: Connection) -> None:
+    """All rows are deleted under a running materialiser, which reads everything anew; what readers wrote stays."""
+    log = world(11, steps=120)
+    await produce(clean_topics, log.records())
+    running_settings = MaterialiseSettings(
+        database_url=settings.database_url, kafka_bootstrap_servers=clean_topics, materialise_batch_records=20
+    )
+    async with running(run, running_settings):
+        await eventually(holds_all(connection, log))
+        before = await all_rows(connection)
+        await connection.execute("INSERT INTO story_reports (story_id) VALUES ($1)", made_id("story"))
+        await resync(connection)
+        await put(clean_topics, story("later"))
+        await eventually(holds_all(connection, log))
+        await eventually(lambda: connection.fetchval("SELECT true FROM stories WHERE story_id = $1", made_id("later")))
+        await connection.execute("DELETE FROM stories WHERE story_id = $1", made_id("later"))
+        await connection.execute("DELETE FROM feed_entries WHERE story_id = $1", made_id("later"))
+        assert await all_rows(connection) == before
+    assert await connection.fetchval("SELECT count(*) FROM story_reports") == 1
+
+
+@pytest.mark.parametrize(
+    ("topic", "stored", "begin", "end", "expected"),
+    [
+        (STORY_UPDATES, None, 5, 9, (5, 0)),
+        (STORY_UPDATES, 7, 5, 9, (7, 0)),
+        (STORY_UPDATES, 9, 9, 9, (9, 0)),
+        (STORY_UPDATES, 4, 5, 9, "accept-gap story_updates.v1"),
+        (STORY_UPDATES, 10, 5, 9, "resync"),
+        (STORIES, 4, 7, 9, (7, 3)),
+        (ARTICLES, 4, 7, 9, (7, 3)),
+        (ARTICLES, 10, 7, 9, "resync"),
+    ],
+)
+def test_where_reading_begins(topic, stored, begin, end, expected) -> None:
+    """A log's hole stops the start and says what to do; a compacted topic's is passed over; a topic made anew is noticed."""
+    if isinstance(expected, str):
+        with pytest.raises(SourceExpired, match=expected):
+            where_to_start(topic, 3, stored=stored, begin=begin, end=end)
+    else:
+        start = where_to_start(topic, 3, stored=stored, begin=begin, end=end)
+        assert (start.offset, start.skipped) == expected
+
+
+async def test_a_hole_can_be_accepted(settings: PublishSettings, clean_topics: str, connection: Connection) -> None:
+    """After the history was deleted unread, the start fails, `accept-gap` mends it, and streams know where the rows begin."""
+    from aiokafka import TopicPartition
+    from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+    await put(clean_topics, *(update(revision=revision) for revision in range(1, 6)))
+    worker = MaterialiseSettings(database_url=settings.database_url, kafka_bootstrap_servers=clean_topics)
+    async with running(run, worker):
+        await eventually(lambda: connection.fetchval("SELECT count(*) = 5 FROM story_updates"))
+    await put(clean_topics, update(revision=6))
+    [partition] = await connection.fetchrow("SELECT DISTINCT source_partition FROM story_updates")
+    admin = AIOKafkaAdminClient(bootstrap_servers=clean_topics)
+    await admin.start()
+    try:
+        await admin.delete_records({TopicPartition(STORY_UPDATES.name, partition): RecordsToDelete(before_offset=6)})
+    finally:
+        await admin.close()
+    with pytest.raises(SourceExpired, match="1 records were deleted"):
+        await run(worker, asyncio.Event())
+    assert await accept_gap(connection, worker, STORY_UPDATES) == [partition]
+    await put(clean_topics, update(revision=7))
+    async with running(run, worker):
+        await eventually(lambda: connection.fetchval("SELECT true FROM story_updates WHERE revision = 7"))
+    assert (
+        await connection.fetchval(
+            "SELECT first_offset FROM consumed_offsets WHERE topic = $1 AND partition = $2", STORY_UPDATES.name, partition
+        )
+        == 6
+    )
+
+
+async def test_pruned_history_raises_the_floor(connection: Connection) -> None:
+    """Streams learn from `first_offset` that older revisions are gone."""
+    await load(connection, *(update(revision=revision) for revision in range(1, 4)))
+    await connection.execute("UPDATE story_updates SET appended_at = now() WHERE revision = 3")
+    assert await prune_history(connection, 30) == 2
+    assert await connection.fetchval("SELECT max(first_offset) FROM consumed_offsets WHERE topic = $1", STORY_UPDATES.name) == 2
+
+
+async def test_a_reader_may_read_the_views_and_nothing_else(settings: PublishSettings, connection: Connection, postgres_process) -> None:
+    """The role that dashboards use reads every view, no table, and writes nothing."""
+    await load(connection, world(3))
+    admin = await asyncpg.connect(postgres_process.url(settings.database_url.rpartition("/")[2], "postgres"))
+    role = f"reader_{settings.database_url[-8:]}"
+    try:
+        await grant_reader(admin, role, "public")
+        await grant_reader(admin, role, "public")
+        await admin.execute(f"ALTER ROLE {role} PASSWORD 'made-up'")
+        reader = await asyncpg.connect(settings.database_url, user=role, password="made-up")
+        for view in VIEWS:
+            await reader.fetch(f"SELECT * FROM {view}")
+        assert await reader.fetchval("SELECT count(*) FROM top_headlines") > 0
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await reader.fetch("SELECT * FROM articles")
+        await reader.close()
+    finally:
+        await admin.execute(f"DROP OWNED BY {role}")
+        await admin.execute(f"DROP ROLE {role}")
+        await admin.close()

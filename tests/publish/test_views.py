@@ -1,0 +1,119 @@
+"""Feeds that operators define hold what belongs to them, from their first moment on."""
+
+import asyncio
+
+import pytest
+
+from services.publish.config import PublishSettings
+from services.publish.connect import Connection, Pool, connect
+from services.publish.feeds.define import View, put_view, remove_view, views
+from shared.errors import Refused
+from tests.publish.made_up import article, feed, made_id, member, story
+from tests.publish.stack import load
+
+pytestmark = pytest.mark.stack
+
+
+async def stories_of(db: Connection | Pool, name: str) -> set[object]:
+    return {row["story_id"] for row in await db.fetch("SELECT story_id FROM feed_entries WHERE feed = $1", name)}
+
+
+async def test_a_new_feed_holds_what_is_there_and_what_comes(connection: Connection) -> None:
+    """A saved search finds old stories at once and new ones as they come, and loses one whose only such article leaves."""
+    await load(connection, story("old"), member("o", "old"), article("o", text="The icebreaker came."))
+    await put_view(connection, View("ice", "search", "Ice", words="icebreaker"))
+    assert await stories_of(connection, "search/ice") == {made_id("old")}
+    await load(connection, story("new"), article("n", text="Icebreakers are costly."), member("n", "new"))
+    assert await stories_of(connection, "search/ice") == {made_id("old"), made_id("new")}
+    await load(connection, member("n", "new", version=2, present=False))
+    assert await stories_of(connection, "search/ice") == {made_id("old")}
+
+
+async def test_every_condition_of_a_search_must_hold(connection: Connection) -> None:
+    """Words, publishers, languages, countries and a minimum of publishers narrow a search together."""
+    await load(connection, feed(), feed("other", country="CL"))
+    await load(
+        connection,
+        story("yes", publisher_count=3),
+        member("y", "yes"),
+        article("y", text="sturgeon"),
+        story("few", publisher_count=1),
+        member("f", "few"),
+        article("f", text="sturgeon"),
+        story("abroad", publisher_count=3),
+        member("a", "abroad"),
+        article("a", text="sturgeon", appearances=(made_id("other"),)),
+    )
+    publishers = tuple(row["publisher_id"] for row in await connection.fetch("SELECT DISTINCT publisher_id FROM story_members"))
+    view = View("fish", "search", "Fish", "sturgeon", publishers=publishers, languages=("en",), countries=("no",), min_publishers=2)
+    await put_view(connection, view)
+    assert await stories_of(connection, "search/fish") == {made_id("yes")}
+    assert await stories_of(connection, "country/CL") == {made_id("abroad")}
+    await put_view(connection, View("fish", "search", "Fish", "sturgeon", languages=("es",)))
+    assert await stories_of(connection, "search/fish") == set()
+
+
+async def test_a_section_holds_what_outlets_filed_there_and_headlines_with_its_words(connection: Connection) -> None:
+    """The sections to begin with follow outlets' own sections in any case."""
+    await load(
+        connection,
+        story("a"),
+        member("a", "a"),
+        article("a", section="WIRTSCHAFT"),
+        story("b", headline="Inflation falls for the third month"),
+        member("b", "b"),
+        article("b", section=None),
+        story("c"),
+        member("c", "c"),
+        article("c", section="Gardening", text="inflation"),
+    )
+    assert await stories_of(connection, "section/business") == {made_id("a"), made_id("b")}
+
+
+async def test_a_feeds_country_reaches_stories_that_are_there(connection: Connection) -> None:
+    """A feed's definition may come after its articles, or change."""
+    await load(connection, story(), member(), article())
+    assert await stories_of(connection, "country/NO") == set()
+    await load(connection, feed())
+    assert await stories_of(connection, "country/NO") == {made_id("story")}
+    await load(connection, feed(country="SE"))
+    assert await stories_of(connection, "country/NO") == set()
+    assert await stories_of(connection, "country/SE") == {made_id("story")}
+
+
+async def test_a_feed_made_while_rows_are_written_misses_none(settings: PublishSettings, connection: Connection) -> None:
+    """Stories that are written while a feed is filled are in it."""
+    writer = await connect(settings, "test")
+    try:
+
+        async def write() -> None:
+            for number in range(30):
+                await load(writer, story(f"s{number}"), member(f"s{number}", f"s{number}"), article(f"s{number}", text="sturgeon"))
+
+        writing = asyncio.ensure_future(write())
+        for number in range(10):
+            await put_view(connection, View(f"v{number}", "search", "V", words="sturgeon"))
+            await asyncio.sleep(0)
+        await writing
+    finally:
+        await writer.close()
+    expected = {made_id(f"s{number}") for number in range(30)}
+    for number in range(10):
+        assert await stories_of(connection, f"search/v{number}") == expected
+
+
+async def test_removing_a_feed_empties_it(connection: Connection) -> None:
+    """A removed feed is gone with its entries; an unknown one is said so; a meaningless one is refused."""
+    await load(connection, story(), member(), article())
+    await put_view(connection, View("harbour", "search", "Harbour", words="ferries"))
+    assert (await stories_of(connection, "search/harbour"), [stories for view, stories in await views(connection)][-1]) == (
+        {made_id("story")},
+        1,
+    )
+    assert await remove_view(connection, "search/harbour")
+    assert await stories_of(connection, "search/harbour") == set()
+    assert not await remove_view(connection, "search/harbour")
+    with pytest.raises(Refused, match="no condition"):
+        await put_view(connection, View("all", "search", "All"))
+    with pytest.raises(Refused, match="is no name"):
+        await put_view(connection, View("A/B", "search", "All", words="x"))
