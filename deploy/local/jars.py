@@ -25,6 +25,8 @@ LOCK: Final = Path(__file__).with_name("kafka.lock")
 KAFKA: Final = "org.apache.kafka:kafka_2.13:4.3.1"
 LOGGING: Final = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
 PARALLEL_DOWNLOADS: Final = 8
+SCRATCH: Final = ".fetching-"
+"""Begins the name of a folder for one fetch; one that is left belongs to a process that was killed."""
 ATTEMPTS: Final = 3
 """Of each download, since one lost connection among 46 should not end the first start."""
 
@@ -70,6 +72,8 @@ def ensure_jars(folder: Path, progress: Progress = lambda _done, _of: None) -> l
     folder.mkdir(parents=True, exist_ok=True)
     if _missing(folder, jars):
         with _alone(folder / ".lock"):
+            for left in folder.glob(f"{SCRATCH}*"):
+                shutil.rmtree(left, ignore_errors=True)
             missing = _missing(folder, jars)
             if missing:
                 _fetch(folder, missing, progress)
@@ -91,7 +95,7 @@ def _fetch(folder: Path, jars: list[Jar], progress: Progress) -> None:
     total = sum(jar.size_bytes for jar in jars)
     done = 0
     progress(0, total)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as scratch:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=SCRATCH) as scratch:
         try:
             for jar, fetched in _download(Path(scratch), jars):
                 _adopt(fetched, jar, folder)
