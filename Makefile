@@ -12,6 +12,12 @@ UNIT := not stack and not browser and not faults
 INSTALL_FAST = { $(BIN)/python -m pip install --quiet --require-hashes -r requirements-uv.lock && \
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; }
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Downloads trust what this machine trusts: a company's own authority is in the system's bundle, not in Python's.
+SYSTEM_CERTIFICATES := $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt))
+ifneq ($(SYSTEM_CERTIFICATES),)
+export SSL_CERT_FILE ?= $(SYSTEM_CERTIFICATES)
+export REQUESTS_CA_BUNDLE ?= $(SYSTEM_CERTIFICATES)
+endif
 
 .PHONY: help setup run stop status test check format browser clean
 
