@@ -39,8 +39,8 @@ class Screen:
         if not self._console.is_terminal:
             yield
             return
-        columns = (SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.fields[part]:<9}"), TextColumn("{task.description}"))
-        with Progress(*columns, BarColumn(20), TimeElapsedColumn(), console=self._console, transient=True) as self._progress:
+        columns = (SpinnerColumn(finished_text="[green]✓"), TextColumn("{task.fields[part]:<9}"), BarColumn(20), TimeElapsedColumn())
+        with Progress(*columns, TextColumn("{task.description}"), console=self._console, transient=True) as self._progress:
             yield
         self._progress = None
 
