@@ -59,7 +59,7 @@ async def settings(postgres: str) -> WebSettings:
 
 
 @asynccontextmanager
-async def serving(settings: WebSettings) -> AsyncIterator[Web]:
+async def serving(settings: WebSettings, *, wait_for: str = "/ready") -> AsyncIterator[Web]:
     """Run a web service until the block ends."""
     stop = asyncio.Event()
     running = asyncio.create_task(app.run(settings, stop))
@@ -71,7 +71,7 @@ async def serving(settings: WebSettings) -> AsyncIterator[Web]:
             if running.done():
                 running.result()
             try:
-                return (await web.get("/ready"))[0] == 200
+                return (await web.get(wait_for))[0] == 200
             except aiohttp.ClientConnectionError:
                 return False
 

@@ -200,16 +200,17 @@ async def run(settings: WebSettings, stop: asyncio.Event) -> None:
     site.waits = {"database": "not looked at yet"}
     host, port = opened.getsockname()[:2]
     log.info("web_started", host=host, port=port)
-    async with asyncio.TaskGroup() as tasks:
-        following = tasks.create_task(site.fanout.run(stop))
-        looking = tasks.create_task(_look(site, stop))
-        serving = tasks.create_task(server.serve(sockets=[opened]))
-        await stop.wait()
-        server.should_exit = True
-        await asyncio.gather(following, looking, serving)
-    await site.connections.close()
-    if runner is not None:
-        await runner.cleanup()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(site.fanout.run(stop))
+            tasks.create_task(_look(site, stop))
+            tasks.create_task(server.serve(sockets=[opened]))
+            await stop.wait()
+            server.should_exit = True
+    finally:
+        await site.connections.close()
+        if runner is not None:
+            await runner.cleanup()
     log.info("web_stopped")
 
 

@@ -5,14 +5,24 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
+
 from services.publish.config import PublishSettings
 from services.publish.connect import Connection, Pool, connect, is_away, open_pool
 from services.publish.read import Database as Readable
 from services.publish.schema import SchemaState, state
 from shared.errors import Unreachable
 
+NOT_THERE_YET = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError, asyncpg.InvalidCatalogNameError)
+"""What the driver raises where the database or its schema has still to be made: wait for that too."""
+
 ACQUIRE_S = 2.0
 """A request that waits longer for a connection gives up: the reader gets a page that says so, not a blank one."""
+
+
+def must_wait(error: BaseException) -> bool:
+    """Say whether an error means: the database is away, or not made yet."""
+    return is_away(error) or isinstance(error, NOT_THERE_YET)
 
 
 class Connections:
@@ -25,7 +35,7 @@ class Connections:
         self._opening = asyncio.Lock()
 
     async def pool(self) -> Pool:
-        """Give the pool. What it raises while the database is away is `connect.is_away`."""
+        """Give the pool. What it raises while the database is away is `must_wait`."""
         if self._pool is None:
             async with self._opening:
                 if self._pool is None:
@@ -44,7 +54,7 @@ class Connections:
             async with pool.acquire(timeout=ACQUIRE_S) as connection:
                 yield connection
         except Exception as error:
-            if not is_away(error):
+            if not must_wait(error):
                 raise
             raise Unreachable(f"the database does not answer: {type(error).__name__}") from error
 
@@ -55,7 +65,7 @@ class Connections:
             async with pool.acquire(timeout=ACQUIRE_S) as connection:
                 found = await state(_plain(connection), self._settings.database_schema)
         except Exception as error:
-            if not is_away(error):
+            if not must_wait(error):
                 raise
             return f"the database does not answer ({type(error).__name__})"
         if found in (SchemaState.CURRENT, SchemaState.AHEAD):

@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from traceback import format_exc
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -232,8 +233,9 @@ class Deliver:
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
             await self._app(inner, receive, capture)
-        except Exception:  # noqa: BLE001 - logged whole, and answered as the 500 that it is
-            self._log.exception("request_failed", path=scope["path"])
+        except Exception as error:  # noqa: BLE001 - logged, and answered as the 500 that it is
+            # Plain lines: a traceback with the locals of every frame takes seconds to write, and holds texts.
+            self._log.error("request_failed", path=scope["path"], error=repr(error)[:500], traceback=format_exc())  # noqa: TRY400
             if streaming:
                 return None
             start, parts = None, []

@@ -17,7 +17,8 @@ from uuid import UUID
 from pydantic_core import to_json
 
 from services.publish import signals
-from services.publish.connect import Connection, Pool, is_away
+from services.publish.connect import Connection, Pool
+from services.publish.web.database import must_wait
 from services.publish.web.position import Position, is_ahead, is_behind, write_position
 from services.publish.web.updates import Update, feeds_of, span, updates_between, updates_of_story
 from shared.logs import get_logger
@@ -172,7 +173,7 @@ class Fanout:
                 try:
                     await self._follow(stop)
                 except Exception as error:
-                    if not is_away(error):
+                    if not must_wait(error):
                         raise
                     if self._connected:
                         self._log.warning("stream_database_away", error=type(error).__name__)
@@ -339,7 +340,7 @@ class Fanout:
                 async for piece in self._read_up(listener):
                     yield piece
             except Exception as error:
-                if not is_away(error):
+                if not must_wait(error):
                     raise
                 listener.lost = True
                 yield b":\n\n"
