@@ -18,7 +18,7 @@ from services.ingest.extraction.title import best_title
 from services.ingest.feeds.normalise import language_code, tidy_names
 from services.ingest.identity import absolute_url, believed_canonical, registrable_domain
 from services.ingest.language import detect_language
-from services.ingest.text import SUMMARY_LIMIT, cut, from_html, one_line, paragraphs, shorten
+from services.ingest.text import SUMMARY_LIMIT, cut, from_html, one_line, scrub, shorten
 from shared.contracts import Extraction
 
 _DATED_LINE = re.compile(
@@ -100,7 +100,7 @@ def extract(
 
 def _main_text(tree: html.HtmlElement, page: PageData, title: str) -> str:
     document = trafilatura.bare_extraction(tree, options=_options())
-    text = paragraphs(document.text or "") if isinstance(document, Document) else ""
+    text = scrub(document.text or "").strip() if isinstance(document, Document) else ""
     if "|" in text:
         text = "\n".join(
             line.strip("| ").replace(" | ", " ") if line.startswith("|") else line for line in text.split("\n") if not _PIPE_ROW.match(line)
