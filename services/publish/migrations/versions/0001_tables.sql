@@ -148,7 +148,7 @@ CREATE TABLE story_updates (
     appended_at timestamptz NOT NULL,
     PRIMARY KEY (story_id, revision)
 );
-CREATE UNIQUE INDEX story_updates_source ON story_updates (source_partition, source_offset);
+CREATE INDEX story_updates_source ON story_updates (source_partition, source_offset);
 CREATE INDEX story_updates_appended ON story_updates (appended_at DESC);
 
 -- From story_briefs.v1 alone.
