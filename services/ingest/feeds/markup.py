@@ -9,6 +9,10 @@ _PROLOGUE_END = re.compile(r"<(?![?!])")
 _XML_ENTITIES = ("lt", "gt", "amp", "quot", "apos")
 _NAMED = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31});")
 _BARE_AMPERSAND = re.compile(r"&(?!(?:#\d{1,7}|#x[0-9a-fA-F]{1,6}|lt|gt|amp|quot|apos);)")
+_DECLARED = re.compile(r"""<!--|["'\[\]<>]""")
+_BEFORE_TAG = re.compile(r">\s{0,100}(?=<)")
+_MAX_DECLARATION_CHARS = 200_000
+_MAX_PROLOGUE_PARTS = 100
 _CDATA = re.compile(r"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
 _UNCLOSED = re.compile(
     r"<(title|link|guid|id|pubDate|published|updated)((?:\s[^<>]{0,500})?)>([^<]{0,5000})"
@@ -22,7 +26,7 @@ _FEED_START = re.compile(r"<(?:\?xml\b|rss\b|rdf:rdf\b|feed\b|(?:\w{1,20}:)?(?:u
 def prologue_and_rest(text: str) -> tuple[str, str]:
     """Split before the first element, so that declarations, comments and a DOCTYPE, however bracketed, can be dropped."""
     position = 0
-    while True:
+    for _ in range(_MAX_PROLOGUE_PARTS):
         start = text.find("<", position)
         if start < 0:
             return text, ""
@@ -36,6 +40,7 @@ def prologue_and_rest(text: str) -> tuple[str, str]:
             position = _declaration_end(text, start)
         else:
             return text[:start], text[start:]
+    return text[:position], text[position:]
 
 
 def root_name(rest: str) -> str:
@@ -74,29 +79,28 @@ def with_leaves_closed(text: str) -> str:
 def _declaration_end(text: str, start: int) -> int:
     """Find the end of `<!DOCTYPE …>` with its internal subset, quotes and comments respected."""
     depth, position, quote = 0, start + 2, ""
-    while position < len(text):
-        character = text[position]
+    limit = start + _MAX_DECLARATION_CHARS
+    while (found := _DECLARED.search(text, position, limit)) is not None:
+        mark, position = found.group(), found.end()
         if quote:
-            if character == quote:
+            if mark == quote:
                 quote = ""
-        elif text.startswith("<!--", position):
+        elif mark == "<!--":
             end = text.find("-->", position)
             position = end + 3 if end >= 0 else len(text)
-            continue
-        elif character in "\"'" and depth:
-            quote = character
-        elif character == "[":
+        elif mark in "\"'":
+            quote = mark if depth else ""
+        elif mark == "[":
             depth += 1
-        elif character == "]":
+        elif mark == "]":
             depth = max(0, depth - 1)
-        elif character == ">" and not depth:
-            return position + 1
-        elif character == "<" and not depth:
-            return position  # an unclosed declaration
-        position += 1
+        elif mark == ">" and not depth:
+            return position
+        elif mark == "<" and not depth:
+            return found.start()  # an unclosed declaration
     # unbalanced brackets or quotes: end at the first closing bracket that is followed by a tag
-    fallback = re.compile(r"\]?\s*>\s*(?=<)").search(text, start)
-    return fallback.end() if fallback else len(text)
+    fallback = _BEFORE_TAG.search(text, start, limit)
+    return fallback.end() if fallback else min(limit, len(text))
 
 
 def _closed(found: re.Match[str]) -> str:

@@ -125,7 +125,15 @@ class _Strict(_Reader, feedparser.api.StrictFeedParser):  # type: ignore[misc]
     def startElementNS(self, name: Any, qname: Any, attrs: AttributesNSImpl) -> None:  # noqa: N802 — SAX names it
         if len(attrs) > _MAX_ATTRIBUTES:
             attrs = _NO_ATTRIBUTES
-        super().startElementNS(name, qname, attrs)
+        super().startElementNS(_pair(name), qname, attrs)
+
+    def endElementNS(self, name: Any, qname: Any) -> None:  # noqa: N802 — SAX names it
+        super().endElementNS(_pair(name), qname)
+
+
+def _pair(name: tuple[str | None, ...]) -> tuple[str | None, str | None]:
+    """Give namespace and local name: SAX splits at spaces, and a namespace may hold some."""
+    return (name[0], name[1]) if len(name) == 2 else (" ".join(part or "" for part in name[:-1]), name[-1])
 
 
 class _Loose(_Reader, feedparser.api.LooseFeedParser):  # type: ignore[misc]
