@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -18,6 +18,7 @@ class Service:
         self._environment = {
             **os.environ,
             "OPENBLAS_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
             **{f"SLUGLINE_{key.upper()}": str(value) for key, value in settings.items()},
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -32,11 +33,14 @@ class Service:
                 start_new_session=True,
             )
 
-    def kill(self) -> None:
-        """Kill it and all of its children as a crash would."""
+    def kill(self, *, alone: bool = False) -> None:
+        """Kill it and all of its children as a crash of the machine would; `alone`, its children are left to notice by themselves."""
         if self._process is not None:
-            with_children = os.getpgid(self._process.pid)
-            os.killpg(with_children, signal.SIGKILL)
+            if alone:
+                self._process.kill()
+            else:
+                with suppress(ProcessLookupError):  # it ended by itself
+                    os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
 
@@ -56,6 +60,11 @@ class Service:
     @property
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def ended(self) -> int | None:
+        """The exit code of one that has ended by itself."""
+        return None if self._process is None else self._process.poll()
 
     @property
     def pid(self) -> int:

@@ -1,6 +1,7 @@
 """HTTP over the edition: which outlet a request's Host means, and what its path answers now."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable
@@ -166,10 +167,12 @@ async def _endless(request: web.Request, body: bytes, interval_s: float) -> web.
         return response
     await response.write(body.partition(b"</body>")[0])
     number = 0
-    while True:
-        number += 1
-        await response.write(f"<p>The ticker goes on, line {number}.</p>\n".encode())
-        await asyncio.sleep(interval_s)
+    with contextlib.suppress(ConnectionResetError):  # the reader has left
+        while True:
+            number += 1
+            await response.write(f"<p>The ticker goes on, line {number}.</p>\n".encode())
+            await asyncio.sleep(interval_s)
+    return response
 
 
 def _unavailable(site: Site, outlet: Outlet) -> web.Response:

@@ -1,0 +1,1 @@
+"""The whole pipeline: real services as processes, the real broker and database."""

@@ -1,0 +1,60 @@
+"""Any service may be killed -9 at any moment: nothing is lost, nothing doubled, and rows say what topics say."""
+
+import asyncio
+import dataclasses
+import os
+import random
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.system import made_up
+from tests.system.checks import check_rows, check_topics, explain, read_all
+from tests.system.stack import Stack, running
+
+pytestmark = [pytest.mark.stack, pytest.mark.faults]
+
+SEED = 11
+ARTICLES = 300
+RATE = 8
+VICTIMS = ("poll", "fetch", "enrich", "assign", "materialise", "brief", "web")
+
+
+def plan(chance: random.Random, turns: int) -> list[tuple[str, float, float, bool]]:
+    """Choose who is killed, how long after the one before, how long it stays away, and whether its children are left to notice."""
+    victims = [name for _ in range(turns) for name in chance.sample(VICTIMS, len(VICTIMS))]
+    return [(name, chance.uniform(0.8, 3.2), chance.choice((0.0, 0.0, 1.5)), chance.random() < 0.5) for name in victims]
+
+
+async def test_killing_any_service_at_any_moment_loses_and_doubles_nothing(stack: Stack, tmp_path: Path) -> None:
+    """Fourteen kills while articles flow, each service twice; what a kill leaves behind ends by itself."""
+    lines = made_up.lines(SEED, ARTICLES)
+    file = made_up.write_lines(tmp_path / "news.jsonl", lines)
+    wanted = [made_up.identity(line) for line in lines]
+    groups: list[int] = []
+    async with running(dataclasses.replace(stack)) as work:
+        replaying = asyncio.create_task(work.replay(file, "--rate", str(RATE)))
+        for name, after_s, away_s, alone in plan(random.Random(SEED), 2):
+            await asyncio.sleep(after_s)
+            service = work.services[name]
+            groups.append(service.pid)
+            service.kill(alone=alone)
+            await asyncio.sleep(away_s)
+            service.start()
+        assert f"{ARTICLES} articles accepted" in await replaying
+        await work.until_settled(wanted)
+        await work.until_ready()
+        told = await read_all(work.broker)
+        assert explain(told.letters) == []
+        check_topics(told, wanted)
+        async with work.rows() as rows:
+            await check_rows(told, rows)
+        assert [pid for pid in groups if _lives(pid)] == [], "children of killed services have ended by themselves"
+
+
+def _lives(group: int) -> bool:
+    with suppress(ProcessLookupError):
+        os.killpg(group, 0)
+        return True
+    return False
