@@ -327,7 +327,11 @@ def _is_loose(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
 
 def _is_superlative(token: Token, lexicon: Lexicon) -> bool:
     low = token.word.low
-    return low in lexicon.superlatives or (lexicon.language == "en" and len(low) > 4 and low.endswith("est") and not token.word.capital)
+    return (
+        low in lexicon.superlatives
+        or low in {"last", "most"}
+        or (lexicon.language == "en" and len(low) > 4 and low.endswith("est") and not token.word.capital)
+    )
 
 
 def _after_insertion(tokens: Sequence[Token], comma: int, lexicon: Lexicon) -> int | None:

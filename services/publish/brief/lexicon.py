@@ -66,6 +66,12 @@ class Lexicon:
     """Words whose source follows: "according" to, "selon", "laut"."""
     officials: frozenset[str] = frozenset()
     """Authorities whose word news takes as fact: police, a ministry, figures."""
+    partisans: frozenset[str] = frozenset()
+    """Speakers with an interest, whose word is a claim: a union, a company, critics."""
+    bodies: frozenset[str] = frozenset()
+    """What stands for an organisation named before: "the company said"."""
+    that_verbs: frozenset[str] = frozenset()
+    """Verbs of saying only before "that": "ruled", "found"."""
     passives: frozenset[str] = frozenset()
     """Words that turn who did what around: "by"."""
     openers: frozenset[str] = frozenset()
@@ -200,6 +206,9 @@ def _build(code: str, raw: dict[str, Any]) -> Lexicon:
         attributing=words("attributing"),
         sourcing=words("sourcing"),
         officials=words("officials"),
+        partisans=words("partisans"),
+        bodies=words("bodies"),
+        that_verbs=words("that_verbs"),
         passives=words("passives"),
         openers=words("openers"),
         needs_context=words("needs_context"),

@@ -33,6 +33,12 @@ class Limits:
     """Sentences of a brief at most."""
     coverage: float = 0.72
     """Share of a sentence's weight that an article's passage must contain to count as stating it."""
+    short_coverage: float = 0.8
+    """The same for a sentence of few words, each of which says much of it."""
+    spread_coverage: float = 0.06
+    """What is added where the passage is several sentences, whose words come together by chance more easily."""
+    told_coverage: float = 0.6
+    """Share of the weight of its terms other than names that must be contained."""
     repetition: float = 0.5
     """Shared weight above which two sentences say the same."""
     heading_min_words: int = 4

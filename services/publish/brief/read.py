@@ -25,6 +25,8 @@ INVERTED_REACH = 8
 """Tokens after a verb of saying where its speaker stands ("…, said the mayor of Oru")."""
 IDENTITY_REACH = 6
 """Tokens around a name in which its office and country stand."""
+IN_TITLE = 2
+"""Sentences that a name's place in the title counts for, in finding whom an article is about."""
 LONG_WORD = 40
 """Letters; a longer word is cut, whatever it is."""
 
@@ -46,6 +48,8 @@ _QUOTE_MARK = re.compile(r"[“”\"«»„「」『』‘']")
 _OMISSION = re.compile(r"\[[^\]]*\]|\([^)]*\)|…|\.\.\.")
 _NOT_LETTERS = re.compile(r"[\W_]+")
 _BRITISH = re.compile(r"is(e|ed|es|ing|ation|ations|ers?)$")
+_OUR = re.compile(r"(?<=[a-z]{2})our(s|ed|ing|able|al|er|ers|ite|ful)?$")
+_TRE = re.compile(r"tre(s)?$")
 _BLANK = re.compile(r"[\u00a0\u202f ]")
 
 CLAUSE_MARKS = frozenset(",;:–—()")
@@ -113,6 +117,8 @@ class Marks:
     """Each day spoken of, as the dates that it may be."""
     negated: tuple[frozenset[str], ...]
     """For each negation, the terms that it touches."""
+    superlatives: tuple[frozenset[str], ...]
+    """For each superlative, the term that it raises."""
     turns: dict[int, frozenset[str]]
     """Class of turning words → the terms that they touch."""
     sides: dict[int, frozenset[int]]
@@ -126,8 +132,16 @@ class Marks:
     speakers: frozenset[str]
     """Terms that stand where the speaker does."""
     pronoun_speaker: bool
+    body_speaker: bool
+    """An organisation named before is the speaker: "the company"."""
+    pronouns: bool
+    """It has a pronoun for someone named before."""
     official: bool
     """An authority is the speaker: police, a ministry, figures."""
+    partisan: bool
+    """One with an interest is the speaker: a union, a company, critics."""
+    placed: frozenset[str]
+    """Names that say where: after "in"."""
     passive: bool
     words: int
 
@@ -171,6 +185,10 @@ class Reading:
     days: frozenset[str]
     letters: str
     """Title and text, letters and digits only, for finding quotations."""
+    hero: str
+    """The name that most of its sentences have."""
+    spread: dict[str, int]
+    """Term → in how many of its sentences it stands."""
     _identities: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def identity(self, name: str) -> frozenset[str]:
@@ -216,9 +234,15 @@ def read_article(source: Source, limits: Limits = DEFAULT_LIMITS) -> Reading:
             if len(run) > len(full.get(run[-1], ())):
                 full[run[-1]] = run
     offices = frozenset(term for held in tokens for token in held if token.word.low in lexicon.titles for term in token.word.terms)
+    spread: dict[str, int] = {}
+    for statement in body:
+        for term in statement.marks.terms:
+            spread[term] = spread.get(term, 0) + 1
+    last_names = sorted({run[-1] for statement in (heading, *body) for run in statement.marks.names})
+    hero = max(last_names, key=lambda name: (spread.get(name, 0) + IN_TITLE * (name in heading.marks.terms), name), default="")
     days = frozenset(day for statement in body for mentioned in statement.marks.days for day in mentioned)
     letters = letters_only(f"{title} {source.text[: limits.text_chars]}")
-    return Reading(source, lexicon, heading, body, known, halves, frozenset(names), offices, full, days, letters)
+    return Reading(source, lexicon, heading, body, known, halves, frozenset(names), offices, full, days, letters, hero, spread)
 
 
 def read_sentence(text: str, like: Reading) -> Marks:
@@ -244,10 +268,18 @@ def stem(low: str, lexicon: Lexicon) -> str:
     standard = lexicon.same.get(low)
     if standard is not None:
         return standard
-    if lexicon.language == "en" and len(low) > 6:
-        low = _BRITISH.sub(r"iz\1", low)
+    if lexicon.language == "en" and len(low) > 4:
+        low = _to_american(low)
     stemmed = lexicon.stemmer.stemWord(low) if lexicon.stemmer is not None else low
     return lexicon.same.get(stemmed) or _fold(stemmed)
+
+
+def _to_american(low: str) -> str:
+    """Give the American spelling: "organize", "color", "meter"."""
+    if len(low) > 6:
+        low = _BRITISH.sub(r"iz\1", low)
+    low = _OUR.sub(r"or\1", low)
+    return _TRE.sub(r"ter\1", low)
 
 
 @lru_cache(maxsize=100_000)
@@ -271,11 +303,14 @@ def know_word(surface: str, language: str) -> Word:
         or low in lexicon.turns
         or low in lexicon.opposites
         or low in lexicon.speech
+        or low in lexicon.attributing
         or low in lexicon.weekdays
         or low in lexicon.months
         or low in lexicon.relative_days
         or low in lexicon.percent
         or low in lexicon.pair_starts
+        or low in lexicon.that_verbs
+        or low in lexicon.superlatives
         or low in lexicon.metonyms
         or low in lexicon.directions
     )
@@ -416,12 +451,15 @@ class _Marker:
         self.figures: list[tuple[float, bool, int]] = []
         self.days: list[frozenset[str]] = []
         self.negations: list[int] = []
+        self.highest: list[int] = []
         self.turning: list[tuple[int, int]] = []
         self.sides: dict[int, set[int]] = {}
         self.sided: list[tuple[int, tuple[int, int]]] = []
         self.said: list[int] = []
         self.attributed = False
+        self.placed: set[str] = set()
         self.passive = False
+        self.pronouns = False
         self.words = 0
 
     def read(self) -> Marks:
@@ -443,13 +481,15 @@ class _Marker:
             if word.stop:
                 if word.low in lexicon.passives:
                     self.passive = True
+                elif word.low in lexicon.subjects and not token.quoted:
+                    self.pronouns = True
                 elif word.low in _AND and self.figures:
                     self.clauses.append(set())
                 continue
             self._term(place, word, word.terms)
         if self.run:
             self.names.append(tuple(self.run))
-        speakers, pronoun, official = _find_speakers(self.tokens, self.said, lexicon)
+        speakers, pronoun, body, official, partisan = _find_speakers(self.tokens, self.said, lexicon)
         weight = sum(self.terms.values())
         return Marks(
             sequence=tuple(term for _, term in self.content),
@@ -459,6 +499,7 @@ class _Marker:
             figures=tuple(self._figures()),
             days=tuple(self.days),
             negated=tuple(self._scope(place) for place in self.negations),
+            superlatives=tuple(self._raised(place) for place in self.highest),
             turns=self._turns(),
             sides={pair: frozenset(found) for pair, found in self.sides.items()},
             quotes=find_quotes(self.text),
@@ -466,7 +507,11 @@ class _Marker:
             speaking=bool(self.said),
             speakers=speakers,
             pronoun_speaker=pronoun,
+            body_speaker=body,
+            pronouns=self.pronouns,
             official=official,
+            partisan=partisan,
+            placed=frozenset(self.placed),
             passive=self.passive,
             words=self.words if lexicon.language not in IDEOGRAPHIC else max(self.words, len(self.text) // 2),
         )
@@ -487,6 +532,12 @@ class _Marker:
                     self.names.append(tuple(self.run))
                 self.run = list(terms)
             self.run_end = place
+            if self._is_placed(place, len(self.run)):
+                self.placed.update(self.run)
+
+    def _is_placed(self, place: int, length: int) -> bool:
+        start = place - length
+        return start >= 0 and self.tokens[start].word.low in self.lexicon.locatives
 
     def _follows(self, place: int) -> bool:
         between = self.text[self.tokens[self.run_end].end : self.tokens[place].start]
@@ -503,10 +554,15 @@ class _Marker:
                 self.negations.append(place)
         day = self._day(place)
         if day is not None:
-            self.days.append(day[0])
+            if not token.quoted:
+                self.days.append(day[0])
             return day[1]
-        if word.value is not None and not (low.isalpha() and self.text[token.end : token.end + 1] == "-"):
+        if word.value is not None and not self._is_compound(place):
             return self._figure(place)
+        if low in lexicon.that_verbs and place + 1 < len(self.tokens) and self.tokens[place + 1].word.low in lexicon.linking:
+            self.said.append(place)
+            self.attributed = True
+            return place + 1
         if low in lexicon.percent and self.figures:
             value, _, clause = self.figures[-1]
             self.figures[-1] = (value, True, clause)
@@ -525,14 +581,24 @@ class _Marker:
         turn = lexicon.turns.get(low)
         if turn is not None and not word.capital:
             self.turning.append((place, turn))
+        if low in lexicon.superlatives:
+            self.highest.append(place)
         side = lexicon.opposites.get(low)
         if side is not None:
             self.sides.setdefault(side[0], set()).add(side[1])
             self.sided.append((len(self.clauses) - 1, side))
-        if low in lexicon.speech and not token.quoted:
+        if (low in lexicon.speech or low in lexicon.attributing) and not token.quoted:
             self.said.append(place)
             self.attributed |= low in lexicon.attributing
         return place
+
+    def _is_compound(self, place: int) -> bool:
+        """Say whether a number in letters is part of a word ("two-state") and no count or age ("seventeen-year-old")."""
+        token = self.tokens[place]
+        if not token.word.low.isalpha() or self.text[token.end : token.end + 1] != "-":
+            return False
+        after = self.tokens[place + 1].word if place + 1 < len(self.tokens) else NO_WORD
+        return after.low not in self.lexicon.units and after.value is None
 
     def _place_name(self, place: int) -> int | None:
         """Read "North Korea", "the North" and "Beijing" where it means a government; give where reading goes on."""
@@ -574,20 +640,14 @@ class _Marker:
         unit = at < len(tokens) and (tokens[at].mark in _PERCENT or tokens[at].word.low in lexicon.percent)
         if first.value == 1 and not first.low.isdigit() and (at >= len(tokens) or tokens[at].word.stop):
             return at
-        if any(clause == len(self.clauses) - 1 for _, _, clause in self.figures):
-            self.clauses.append(set())
+        self.clauses.append(set())
         self.figures.append((value, unit, len(self.clauses) - 1))
         return at + 1 if unit else at
 
     def _figures(self) -> Iterable[Figure]:
         for value, unit, clause in self.figures:
-            sides = frozenset(side for at, side in self.sided if at == clause)
-            yield Figure(_show(value, unit), self._bound(clause), sides)
-
-    def _bound(self, clause: int) -> frozenset[str]:
-        if self.clauses[clause]:
-            return frozenset(self.clauses[clause])
-        return frozenset(self.clauses[clause - 1]) if clause else frozenset()
+            sides = frozenset(side for at, side in self.sided if clause - 1 <= at <= clause)
+            yield Figure(_show(value, unit), frozenset(self.clauses[clause - 1] | self.clauses[clause]), sides)
 
     def _day(self, place: int) -> tuple[frozenset[str], int] | None:
         """Read a day or month: its possible dates, and where reading goes on. None if the word is none."""
@@ -640,6 +700,10 @@ class _Marker:
             start -= 1
         return frozenset([*after, *[term for at, term in self.content if start <= at < place][-SCOPE:]])
 
+    def _raised(self, place: int) -> frozenset[str]:
+        term = next((term for at, term in self.content if at > place), "")
+        return frozenset({term} if self.terms.get(term, 0.0) > WEAK_WEIGHT else ())
+
     def _turns(self) -> dict[int, frozenset[str]]:
         merged: dict[int, frozenset[str]] = {}
         for place, turn in self.turning:
@@ -670,13 +734,13 @@ def _show(value: float, unit: bool) -> str:
     return f"{shown}%" if unit else shown
 
 
-def _find_speakers(tokens: Sequence[Token], said: Sequence[int], lexicon: Lexicon) -> tuple[frozenset[str], bool, bool]:
-    """Give the terms where a verb of saying has its speaker, and whether a pronoun or an authority stands there."""
+def _find_speakers(tokens: Sequence[Token], said: Sequence[int], lexicon: Lexicon) -> tuple[frozenset[str], bool, bool, bool, bool]:
+    """Give the terms where a verb of saying has its speaker, and whether a pronoun, a body, an authority or a party stands there."""
     speakers: set[str] = set()
-    pronoun = official = False
+    pronoun = official = partisan = bodies = False
     for place in said:
         zone = [tokens[at] for at in _speaker_zone(tokens, place, lexicon)]
-        named = False
+        named = body = False
         for token in zone:
             word = token.word
             if token.mark or token.quoted:
@@ -684,11 +748,14 @@ def _find_speakers(tokens: Sequence[Token], said: Sequence[int], lexicon: Lexico
             if word.low in lexicon.weekdays or word.low in lexicon.months:
                 continue
             if word.terms:
+                body = word.low in lexicon.bodies and not named
                 named = True
                 official |= word.low in lexicon.officials
+                partisan |= word.low in lexicon.partisans
                 speakers.update(word.terms)
+        bodies |= body
         pronoun |= not named and any(token.word.low in lexicon.subjects for token in zone)
-    return frozenset(speakers), pronoun, official
+    return frozenset(speakers), pronoun, bodies, official, partisan
 
 
 def _speaker_zone(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> Sequence[int]:
@@ -703,7 +770,8 @@ def _speaker_zone(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> Sequ
         t.word.low in lexicon.auxiliaries or (t.word.low.endswith(lexicon.verb_endings) and lexicon.verb_endings)
         for t in tokens[place + 1 : after]
     )
-    if parted and after > place + 1 and (before is None or before.mark != "," or _is_quoted(tokens, place) or not verbs):
+    linked = place + 1 < len(tokens) and tokens[place + 1].word.low in lexicon.linking
+    if parted and not linked and after > place + 1 and (before is None or before.mark != "," or _is_quoted(tokens, place) or not verbs):
         return range(place + 1, after)
     start = place - 1
     breaks = 0 if not parted else -1

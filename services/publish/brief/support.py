@@ -6,6 +6,7 @@ and quotation, when who did what to whom is the same and when who said it is the
 """
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,8 +18,14 @@ CORE = 0.6
 """Share of the needed coverage that one sentence of a passage must reach alone: terms strewn over a passage state nothing."""
 NEAR = 2
 """Sentences before a passage in which the name stands that a pronoun of the passage means."""
-FIGURE_WEIGHT = 0.5
+FIGURE_WEIGHT = 1.0
 """What a number weighs beside the terms, since a passage must have each of them."""
+SHORT_WEIGHT = 4.0
+"""Weight of a sentence up to which it needs most coverage, and from which on least."""
+LONG_WEIGHT = 10.0
+
+SPREAD_FADE = 0.2
+"""How fast a term weighs less the more of an article's sentences have it."""
 DETAIL = 1.9
 """Weight of neighbouring terms that are missing together, from which a detail of the sentence is missing."""
 
@@ -33,6 +40,7 @@ class Fault(StrEnum):
     DAYS = "days"
     NEGATION = "negation"
     TURN = "turn"
+    SUPERLATIVE = "superlative"
     OPPOSITE = "opposite"
     QUOTATION = "quotation"
     SPEAKER = "speaker"
@@ -101,10 +109,14 @@ def check(
     for part in passage:
         held.update(part.terms)
     missing = marks.terms.keys() - held
+    meant: set[str] = set()
     if missing and not missing.isdisjoint(article.names):
         missing -= _identified(marks, missing, held, article)
-    coverage = 1.0 - sum([marks.terms[term] for term in missing]) / (marks.weight + FIGURE_WEIGHT * len(marks.figures))
-    if coverage < limits.coverage:
+        if core.pronouns:
+            meant = _meant(marks, missing, before, core, article)
+            missing -= meant
+    coverage = _coverage(marks, missing, article)
+    if coverage < _needed(marks, len(passage), limits) or (missing and not _tells(marks, missing, limits)):
         return coverage, Fault.TERMS
     if not _has_figures(marks, passage):
         return coverage, Fault.NUMBERS
@@ -122,13 +134,47 @@ def check(
         return coverage, Fault.NEGATION
     if not _has_turns(marks, passage, core):
         return coverage, Fault.TURN
+    if not _has_superlatives(marks, passage):
+        return coverage, Fault.SUPERLATIVE
     if _is_opposite(marks, passage):
         return coverage, Fault.OPPOSITE
-    if not _has_speaker(marks, passage, before, core):
+    if not _has_speaker(marks, passage, before, core, meant):
         return coverage, Fault.SPEAKER
-    if _is_reversed(marks, core):
+    if _is_reversed(marks, core, article):
         return coverage, Fault.ORDER
     return coverage, None
+
+
+def _coverage(marks: Marks, missing: set[str], article: Reading) -> float:
+    """Give the share that is contained. What the article says in every sentence weighs less: it shows its subject, not a statement."""
+    if not missing:
+        return 1.0
+    spread = article.spread
+    held = FIGURE_WEIGHT * len(marks.figures)
+    lost = 0.0
+    for term, weight in marks.terms.items():
+        if term in missing:
+            lost += weight
+        else:
+            count = spread.get(term, 1)
+            held += weight if count < 2 else weight / (1.0 + SPREAD_FADE * math.log(count))
+    return held / (held + lost)
+
+
+def _needed(marks: Marks, sentences: int, limits: Limits) -> float:
+    """Give the coverage that a sentence needs: a short one, or a passage of several sentences, more."""
+    short = min(1.0, max(0.0, (LONG_WEIGHT - marks.weight - FIGURE_WEIGHT * len(marks.figures)) / (LONG_WEIGHT - SHORT_WEIGHT)))
+    needed = limits.coverage + short * (limits.short_coverage - limits.coverage)
+    return needed if sentences == 1 else needed + limits.spread_coverage
+
+
+def _tells(marks: Marks, missing: set[str], limits: Limits) -> bool:
+    """Say whether what is contained is not names alone: who it is about is not what it says of them."""
+    names = marks.name_terms
+    told = {term: weight for term, weight in marks.terms.items() if term not in names}
+    figures = FIGURE_WEIGHT * len(marks.figures)
+    total = sum(told.values()) + figures
+    return not total or sum([weight for term, weight in told.items() if term not in missing]) + figures >= limits.told_coverage * total
 
 
 def _identified(marks: Marks, missing: set[str], held: set[str], article: Reading) -> set[str]:
@@ -155,6 +201,16 @@ def _identified(marks: Marks, missing: set[str], held: set[str], article: Readin
                 break
             found.add(sequence[place])
     return found & missing
+
+
+def _meant(marks: Marks, missing: set[str], before: Sequence[Marks], core: Marks, article: Reading) -> set[str]:
+    """Give the terms of the one missing name that a pronoun of the passage stands for: named just before it, or whom the article is about."""
+    absent = [run for run in marks.names if run[-1] in missing]
+    if len({run[-1] for run in absent}) != 1 or core.name_terms - marks.terms.keys():
+        return set()
+    name = absent[0][-1]
+    near = {term for part in before for run in part.names for term in run}
+    return set(absent[0]) & missing if name in near or name == article.hero else set()
 
 
 def _lacks_detail(marks: Marks, missing: set[str]) -> bool:
@@ -238,6 +294,11 @@ def _has_turns(marks: Marks, passage: Sequence[Marks], core: Marks) -> bool:
     return all(turn in marks.turns or len(scope & marks.terms.keys()) < 2 for turn, scope in core.turns.items())
 
 
+def _has_superlatives(marks: Marks, passage: Sequence[Marks]) -> bool:
+    """Say whether what is the largest, first or only one there is the same here."""
+    return all(any(scope & other for part in passage for other in part.superlatives) for scope in marks.superlatives if scope)
+
+
 def _is_opposite(marks: Marks, passage: Sequence[Marks]) -> bool:
     theirs: dict[int, set[int]] = {}
     for part in passage:
@@ -246,10 +307,12 @@ def _is_opposite(marks: Marks, passage: Sequence[Marks]) -> bool:
     return any(pair in theirs and not sides & theirs[pair] for pair, sides in marks.sides.items())
 
 
-def _has_speaker(marks: Marks, passage: Sequence[Marks], before: Sequence[Marks], core: Marks) -> bool:
+def _has_speaker(marks: Marks, passage: Sequence[Marks], before: Sequence[Marks], core: Marks, meant: set[str]) -> bool:
     """Say whether who said it is the same, or an authority says what the sentence takes as fact, or its own subject does."""
     if not marks.attributed:
-        return not core.attributed or core.official or bool(core.speakers & marks.name_terms)
+        if not core.attributed or core.official or core.speakers & marks.name_terms:
+            return True
+        return bool(core.speakers) and not core.partisan and not core.speakers & core.name_terms
     if not core.speaking:
         return False
     if not marks.speakers:
@@ -257,17 +320,21 @@ def _has_speaker(marks: Marks, passage: Sequence[Marks], before: Sequence[Marks]
     ours, theirs = marks.speakers & marks.name_terms, core.speakers & core.name_terms
     if ours & theirs or (not (ours and theirs) and marks.speakers & core.speakers):
         return True
-    return core.pronoun_speaker and any(marks.speakers & other.terms.keys() for other in (*before, *passage))
+    if core.body_speaker:
+        return bool(ours) and any(ours & other.name_terms for other in (*before, *passage))
+    return core.pronoun_speaker and (
+        bool(marks.speakers & meant) or any(marks.speakers & other.terms.keys() for other in (*before, *passage))
+    )
 
 
-def _is_reversed(marks: Marks, core: Marks) -> bool:
+def _is_reversed(marks: Marks, core: Marks, article: Reading) -> bool:
     """Say whether two names have changed places around what happens between them, with no passive to explain it."""
-    if marks.passive != core.passive:
+    if marks.passive != core.passive or not article.lexicon.passives:
         return False
     names = list(dict.fromkeys(term for run in marks.names for term in run[-1:] if term in core.terms))
     if len(names) < 2:
         return False
-    said = marks.speakers | core.speakers
+    said = marks.speakers | core.speakers | marks.placed | core.placed
     ours, theirs = marks.sequence, core.sequence
     for left, right in itertools.pairwise(names):
         if left in said or right in said:
