@@ -1,5 +1,6 @@
 """The recorded web, played on a clock that a test moves."""
 
+import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -69,13 +70,14 @@ class Recorded:
         else:
             await register_feeds(f"{self.server.url}/feeds.opml", settings)
 
-    def urls(self) -> list[str]:
-        """Give every article's canonical address."""
-        return [url for story in self.truth["stories"].values() for url in story["articles"]]
-
-    def ids(self) -> list[UUID]:
-        """Give every article's id."""
-        return [identity(url) for url in self.urls()]
+    def ids(self, position_s: float = math.inf) -> list[UUID]:
+        """Give the ids of all articles that have been online by a second of the play."""
+        edition = self.server.edition
+        return [
+            identity(edition.url(plan))
+            for _, plan in edition.content.articles()
+            if max(plan.appears, edition.content.outlet(plan.outlet).unavailable_until).total_seconds() <= position_s
+        ]
 
 
 def identity(url: str) -> UUID:

@@ -48,7 +48,6 @@ class Stack:
     broker: str
     database_url: str
     folder: Path
-    settings: Mapping[str, object] = field(default_factory=dict)
     names: tuple[str, ...] = NAMES
     services: dict[str, Service] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
@@ -58,6 +57,10 @@ class Stack:
     def __post_init__(self) -> None:
         *health, self.web_port = free_ports(len(self.names) + 1)
         self.ports = dict(zip(self.names, health, strict=True))
+        self.configure()
+
+    def configure(self, **settings: object) -> None:
+        """Set what differs from the settings of a quick stack; before the start."""
         for name in self.names:
             self.services[name] = Service(
                 name,
@@ -66,7 +69,7 @@ class Stack:
                 database_url=self.database_url,
                 health_port=self.ports[name],
                 web_port=self.web_port,
-                **{**QUICK, **self.settings},
+                **{**QUICK, **settings},
             )
 
     @property

@@ -32,8 +32,7 @@ CONFUSED = (("quake-marasoa", "quake-quilpata"), ("vote-pensions", "vote-rents")
 
 async def test_outlets_feeds_become_story_pages(stack: Stack, tmp_path: Path) -> None:
     """All outlets are polled in two visits; between them one corrects a report and one withdraws one."""
-    stack.settings = {**FETCHING, "recheck_after_h": RECHECKS_H}
-    stack.__post_init__()
+    stack.configure(**FETCHING, recheck_after_h=RECHECKS_H)
     async with recorded_web(stack.broker, tmp_path) as web, running(stack):
         await web.play_to(BEFORE_CORRECTION_S)
         [corrected], [withdrawn] = web.truth["corrected"], web.truth["withdrawn"]
