@@ -39,7 +39,7 @@ listed AS (
     UNION SELECT 'top'
 )
 SELECT l.feed, coalesce(v.kind, split_part(l.feed, '/', 1)) AS kind, coalesce(v.title, p.publisher_name, '') AS title,
-    counted.stories AS story_count, counted.last_published_at, coalesce(best.headline, '') AS headline,
+    counted.stories AS story_count, dated.last_published_at, coalesce(best.headline, '') AS headline,
     coalesce(best.language, 'und') AS language
 FROM listed l
 LEFT JOIN feed_views v USING (feed)
@@ -47,11 +47,12 @@ LEFT JOIN LATERAL (
     SELECT m.publisher_name FROM story_members m
     WHERE l.feed LIKE 'publisher/%' AND m.publisher_id = substr(l.feed, 11) AND m.present ORDER BY m.fetched_at DESC LIMIT 1
 ) p ON true
+CROSS JOIN LATERAL (SELECT count(*) AS stories FROM (SELECT FROM feed_entries e WHERE e.feed = l.feed LIMIT 1000) e) counted
 CROSS JOIN LATERAL (
-    SELECT count(*) AS stories, max(s.last_published_at) AS last_published_at
-    FROM (SELECT e.story_id FROM feed_entries e WHERE e.feed = l.feed ORDER BY e.rank DESC, e.story_id DESC LIMIT 1000) e
-    LEFT JOIN LATERAL (SELECT st.last_published_at FROM stories st WHERE st.story_id = e.story_id) s ON true
-) counted
+    SELECT max(s.last_published_at) AS last_published_at
+    FROM (SELECT e.story_id FROM feed_entries e WHERE e.feed = l.feed ORDER BY e.rank DESC, e.story_id DESC LIMIT 5) e
+    JOIN stories s USING (story_id)
+) dated
 LEFT JOIN LATERAL (
     SELECT s.headline, s.language FROM feed_entries e JOIN stories s USING (story_id)
     WHERE e.feed = l.feed ORDER BY e.rank DESC, e.story_id DESC LIMIT 1

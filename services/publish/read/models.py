@@ -149,6 +149,7 @@ class FeedSummary:
     story_count: int
     """Counted up to 1,000."""
     last_published_at: datetime | None
+    """The latest of the five that stand first in it."""
     headline: str
     """The headline that stands first in it."""
     language: str

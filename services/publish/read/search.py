@@ -13,42 +13,48 @@ from services.publish.read.stories import CARD, to_story
 
 LONGEST_QUERY = 300
 """Characters of a query that are read."""
+SHORTEST_GUESS = 4
+"""Characters below which a Latin word has too few trigrams to be similar to anything; a Chinese one may be a whole name."""
 NEWEST = 1_000
 """Stories and articles of each kind that are ranked; of more matches, the newest."""
 RECENCY = 0.05
 """Weight of a story's rank (which grows by 1 in 12 hours) against the logarithm of how well it matches: 10 days weigh as much as e."""
 MARK, UNMARK = "\ue000", "\ue001"
 
-# A word is looked up as each language that the articles have would stem it, and counts only where the language is the row's own.
+# A word is looked up as each language that the articles have would stem it, by index alone, and among the newest that match
+# counts only where the language is the row's own. A text's words are unpacked for those few and never for all that match.
 _SEARCH = f"""
 WITH languages AS MATERIALIZED (
     SELECT l.language, websearch_to_tsquery(search_config(l.language), $1) AS query
     FROM (SELECT language FROM freshness_by_language UNION SELECT 'und') l
     WHERE $2::text IS NULL OR l.language = $2
 ),
+plain AS MATERIALIZED (SELECT websearch_to_tsquery('pg_catalog.simple', $1) AS query),
+asked AS MATERIALIZED (
+    SELECT string_agg('(' || query::text || ')', ' | ')::tsquery AS query
+    FROM (SELECT DISTINCT query FROM languages WHERE numnode(query) > 0) l
+),
 article_hits AS MATERIALIZED (
-    SELECT a.article_id, a.search, l.query, a.fetched_at
-    FROM languages l JOIN articles a ON a.search @@ l.query AND a.language = l.language
-    WHERE numnode(l.query) > 0
+    SELECT article_id, language, search FROM articles
+    WHERE search @@ (SELECT query FROM asked) ORDER BY fetched_at DESC LIMIT {NEWEST}
 ),
 story_hits AS MATERIALIZED (
-    SELECT s.story_id, s.search, l.query, s.appended_at
-    FROM languages l JOIN stories s ON s.search @@ l.query AND s.language = l.language
-    WHERE numnode(l.query) > 0
+    SELECT story_id, language, search FROM stories
+    WHERE search @@ (SELECT query FROM asked) ORDER BY appended_at DESC LIMIT {NEWEST}
 ),
 brief_hits AS MATERIALIZED (
-    SELECT b.story_id, b.search, q.query, b.appended_at
-    FROM (SELECT websearch_to_tsquery('pg_catalog.simple', $1) AS query) q JOIN story_briefs b ON b.search @@ q.query
-    WHERE numnode(q.query) > 0
+    SELECT story_id, search FROM story_briefs
+    WHERE search @@ (SELECT query FROM plain WHERE numnode(query) > 0) ORDER BY appended_at DESC LIMIT {NEWEST}
 ),
 scored AS (
-    (SELECT m.story_id, ts_rank(h.search, h.query) AS score, h.article_id
-     FROM (SELECT * FROM article_hits ORDER BY fetched_at DESC LIMIT {NEWEST}) h
-     JOIN story_members m ON m.article_id = h.article_id AND m.present)
+    SELECT m.story_id, ts_rank(h.search, l.query) AS score, h.article_id
+    FROM article_hits h JOIN languages l ON l.language = h.language AND h.search @@ l.query
+    JOIN story_members m ON m.article_id = h.article_id AND m.present
     UNION ALL
-    (SELECT story_id, 2 * ts_rank(search, query), NULL FROM (SELECT * FROM story_hits ORDER BY appended_at DESC LIMIT {NEWEST}) h)
+    SELECT h.story_id, 2 * ts_rank(h.search, l.query), NULL
+    FROM story_hits h JOIN languages l ON l.language = h.language AND h.search @@ l.query
     UNION ALL
-    (SELECT story_id, ts_rank(search, query), NULL FROM (SELECT * FROM brief_hits ORDER BY appended_at DESC LIMIT {NEWEST}) h)
+    SELECT h.story_id, ts_rank(h.search, p.query), NULL FROM brief_hits h CROSS JOIN plain p
 ),
 found AS (
     SELECT c.story_id, (array_agg(c.article_id ORDER BY c.score DESC) FILTER (WHERE c.article_id IS NOT NULL))[1] AS article_id,
@@ -142,6 +148,8 @@ async def search(
 
 
 async def _guess(db: Database, values: tuple[Any, ...]) -> list[Any]:
-    words = re.sub(r"[\"\-]", " ", values[0]).strip()
+    words = values[0]
+    if len(words) < SHORTEST_GUESS and words.isascii():
+        return []
     like = "%" + re.sub(r"([%_\\])", r"\\\1", words) + "%"
     return await db.fetch(_GUESS, words, *values[1:], like)
