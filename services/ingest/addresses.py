@@ -74,17 +74,19 @@ class GuardedResolver(AbstractResolver):
     aiohttp connects to the very addresses that are given here, so a name that changes its address meanwhile gains nothing.
     """
 
-    def __init__(self, policy: AddressPolicy, resolver: AbstractResolver) -> None:
-        """Keep the policy and the resolver that really asks."""
+    def __init__(self, policy: AddressPolicy, resolver: AbstractResolver, localhost: str = "") -> None:
+        """Keep the policy and the resolver that really asks; `localhost` is the host that `*.localhost` means, if not this machine."""
         self._policy = policy
         self._resolver = resolver
+        self._localhost = localhost
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
         """Give the addresses of a name. Raises `Refused` (address_refused) and OSError."""
-        if is_local_name(host):
+        if is_local_name(host) and not self._localhost:
             self._policy.check(host, "127.0.0.1")
             return [ResolveResult(hostname=host, host="127.0.0.1", port=port, family=socket.AF_INET, proto=0, flags=socket.AI_NUMERICHOST)]
-        found = await self._resolver.resolve(host, port, family)
+        asked = self._localhost if is_local_name(host) else host
+        found = await self._resolver.resolve(asked, port, family)
         for result in found:
             self._policy.check(host, result["host"])
         return found

@@ -29,6 +29,10 @@ class IngestSettings(Settings):
         default=(),
         description="comma-separated host names (`*.localhost`), addresses and networks that may be fetched although they are not public",
     )
+    fetch_localhost: str = Field(
+        default="",
+        description="the host that *.localhost names mean; empty: this machine (a container's name where the recorded web has its own)",
+    )
     fetch_connect_timeout_s: float = Field(default=10.0, gt=0, description="to resolve and connect")
     fetch_first_byte_timeout_s: float = Field(default=20.0, gt=0, description="from the request to the response's headers")
     fetch_total_timeout_s: float = Field(default=60.0, gt=0, description="all of one fetch, redirects included: a drip ends here")

@@ -95,7 +95,7 @@ class Fetcher:
 
     async def __aenter__(self) -> Self:
         """Open the session."""
-        resolver = GuardedResolver(self._policy, self._resolver or aiohttp.ThreadedResolver())
+        resolver = GuardedResolver(self._policy, self._resolver or aiohttp.ThreadedResolver(), self._settings.fetch_localhost)
         connector = aiohttp.TCPConnector(
             resolver=resolver,
             limit=self._settings.fetch_connections,

@@ -1,0 +1,31 @@
+# One image for all services: `slugline run NAME`. Built in two stages; the second has no compiler and no package manager's cache.
+FROM python:3.11-slim-bookworm AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
+RUN python -m venv --without-pip /opt/slugline
+WORKDIR /src
+COPY deploy/compose/requirements.lock requirements.lock
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m pip install --prefix /opt/slugline --ignore-installed --require-hashes --no-compile -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY shared shared
+COPY services services
+COPY deploy deploy
+# hatchling is in the lock, so nothing unpinned is downloaded here
+RUN PYTHONPATH=/opt/slugline/lib/python3.11/site-packages \
+    python -m pip install --prefix /opt/slugline --ignore-installed --no-deps --no-build-isolation --no-index --no-compile . \
+ && find /opt/slugline -type d \( -name tests -o -name __pycache__ \) -prune -exec rm -rf {} +
+
+FROM python:3.11-slim-bookworm
+LABEL org.opencontainers.image.title="Slugline" org.opencontainers.image.licenses="Apache-2.0"
+RUN groupadd --system --gid 10001 slugline && useradd --system --uid 10001 --gid slugline --no-create-home --home-dir /tmp slugline
+COPY --from=build /opt/slugline /opt/slugline
+ENV PATH=/opt/slugline/bin:$PATH \
+    PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MALLOC_ARENA_MAX=2 \
+    SLUGLINE_LOG_FORMAT=json SLUGLINE_HEALTH_HOST=0.0.0.0 SLUGLINE_HEALTH_PORT=9100
+USER 10001:10001
+WORKDIR /tmp
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-m", "deploy.probe"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["slugline"]
+CMD ["--help"]
