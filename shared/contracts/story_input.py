@@ -19,24 +19,19 @@ class InputKind(StrEnum):
 
 
 class Features(Part):
-    """What `enrich` found in an article's title and text; all that clustering ever sees of them (5 to 8 KB).
+    """What `enrich` found in an article's title and text; all that clustering ever sees of them (2 to 3 KB).
 
-    Arrays are little-endian bytes in base64. Terms are stems and pairs of neighbouring stems, known by their CRC-32: the
-    title's first and in order, then the lead's. Vectors are float16 of unit length, 512 dimensions.
+    Arrays are little-endian bytes in base64. A term is a stem, known by its CRC-32; the title's come first, in order.
     """
 
     features_version: int = Field(ge=1, description="what made them; a change means a rebuild")
     title_terms: tuple[str, ...] = Field(default=(), max_length=100, description="stems of the title, in order, each once")
     names: tuple[str, ...] = Field(default=(), max_length=200, description="capitalised words of title and lead, folded")
     numbers: tuple[str, ...] = Field(default=(), max_length=100, description="words with digits, normalised")
-    term_ids: str = Field(default="", max_length=2_000, description="uint32: terms of title and lead")
-    term_weights: str = Field(default="", max_length=1_000, description="float16: their weighted frequencies")
-    term_rarities: str = Field(default="", max_length=1_000, description="float16: their idf in the language at large")
-    unigrams: int = Field(default=0, ge=0, description="so many of the terms are single stems; pairs follow")
-    name_places: str = Field(default="", max_length=400, description="uint8: which terms are names, by their place")
-    body_ids: str = Field(default="", max_length=3_000, description="uint32, ascending: terms of the text after its lead")
-    title_vector: str | None = Field(default=None, max_length=1_400)
-    lead_vector: str | None = Field(default=None, max_length=1_400)
+    term_ids: str = Field(default="", max_length=1_000, description="uint32: terms of title and lead, each once")
+    term_weights: str = Field(default="", max_length=500, description="float16: their weighted frequencies")
+    term_rarities: str = Field(default="", max_length=500, description="float16: their idf in the language at large")
+    vector: str | None = Field(default=None, max_length=400, description="int8: 256 dimensions of length 256, what the beginning means")
     signature: tuple[int, ...] = Field(default=(), max_length=256, description="MinHash (Broder 1997) of word shingles, uint32")
     words: int = Field(default=0, ge=0, description="words of the text that were read")
 

@@ -1,13 +1,17 @@
-"""The similarity index: open articles by their terms and vectors, and the links of a new one to them.
+"""The similarity index: open articles by their terms and meaning, and the links of a new one to them.
 
-What `links` gives depends only on the articles held and on the order in which they were added, so an index that is filled
-again in that order (a restart) answers the same.
+What `links` gives depends only on what the index holds, never on the order in which it came or on what it held before, so an
+index that is filled again (a restart) answers the same to the last bit: sums over articles are of whole numbers, sums within a
+row run in a fixed order, and ties are broken by time and id. BLAS is not used, for its sums differ with the shape of a matrix.
 """
 
 from array import array
 from base64 import b64decode
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final, Self, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -16,23 +20,31 @@ import numpy.typing as npt
 from services.cluster.assign import score
 from shared.contracts import Features
 
-WINDOW_DAYS = 14.0
-MAX_LINKS = 40
-CANDIDATES = 60
-POSTINGS_BUDGET = 8_000
-POSTINGS_PER_TERM = 1_000
-PRIOR_ARTICLES = 200.0
-"""The stream's own idf begins from as many articles of a like stream."""
+WINDOW_DAYS: Final = 14.0
+"""Articles further apart are never the same event."""
+MAX_LINKS: Final = 40
+CANDIDATES: Final = 60
+"""Articles that share the most rare words with a new one, which are then compared exactly."""
+POSTINGS_BUDGET: Final = 6_000
+"""Entries of the inverted index that are read for one article, rarest terms first: bounds the work in an index of any size."""
 
-_BITS = 22
-_MASK = (1 << _BITS) - 1
-_NONE = 1 << _BITS
-_TERMS = 192
-_TITLE = 24
-_BODY = 320
-_NUMBERS = 16
-_DIMENSIONS = 512
-_SAMPLE = 256
+IDF_PRIOR: Final = 50.0
+MEAN_PRIOR: Final = 100.0
+SPREAD_PRIOR: Final = 300.0
+"""As many articles of a stream at large stand behind the index's own statistics, so that its first articles have some."""
+WORDS_SPREAD: Final = 0.006
+WORDS_FLOOR: Final = 0.01
+"""Standard deviation of the words' cosine with a random article: variance a shared term adds, and what is always there."""
+MEANING_FLOOR: Final = 0.05
+
+_TERMS = 160
+_DIMENSIONS = 256
+_UNIT = 256.0
+_FIRST_CAPACITY = 256
+_BLOCKS = ("_terms", "_weights", "_vectors", "_days", "_known", "_alive", "_keys")
+
+Ints: TypeAlias = npt.NDArray[np.int32]
+Floats: TypeAlias = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,328 +55,285 @@ class Link:
     probability: float
 
 
-@dataclass(slots=True)
-class _Row:
-    """Features, decoded."""
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Features as arrays. `rarities`: idf in the language at large; `vector`: int8, length 256, zeros where there is none."""
 
-    ids: npt.NDArray[np.int32]
-    weights: npt.NDArray[np.float32]
-    rarities: npt.NDArray[np.float32]
-    names: npt.NDArray[np.bool_]
-    titles: int
-    unigrams: int
-    body: npt.NDArray[np.int32]
-    numbers: npt.NDArray[np.int32]
-    title_vector: npt.NDArray[np.float32]
-    lead_vector: npt.NDArray[np.float32]
-    words: int
+    ids: tuple[int, ...]
+    weights: Floats
+    rarities: Floats
+    vector: npt.NDArray[np.int8]
 
 
-def decode(features: Features) -> _Row:
-    """Read the packed arrays of features."""
-    ids = np.full(_TERMS, _NONE, np.int32)
-    weights = np.zeros(_TERMS, np.float32)
-    rarities = np.zeros(_TERMS, np.float32)
-    names = np.zeros(_TERMS, np.bool_)
-    found = np.frombuffer(b64decode(features.term_ids), "<u4")[:_TERMS]
-    size = len(found)
-    ids[:size] = found & _MASK
-    weights[:size] = np.frombuffer(b64decode(features.term_weights), "<f2")[:size]
-    rarities[:size] = np.frombuffer(b64decode(features.term_rarities), "<f2")[:size]
-    places = np.frombuffer(b64decode(features.name_places), "u1")
-    names[places[places < size]] = True
-    body = np.full(_BODY, _NONE, np.int32)
-    found = np.frombuffer(b64decode(features.body_ids), "<u4")[:_BODY]
-    body[: len(found)] = found & _MASK
-    numbers = np.full(_NUMBERS, -1, np.int32)
-    from zlib import crc32
-    own = [crc32(number.encode()) & 0x7FFFFFFF for number in features.numbers[:_NUMBERS]]
-    numbers[: len(own)] = own
-    zero = np.zeros(_DIMENSIONS, np.float32)
-    title = _vector(features.title_vector)
-    lead = _vector(features.lead_vector)
-    return _Row(
-        ids, weights, rarities, names, min(len(features.title_terms), _TITLE), features.unigrams, body, numbers,
-        title if title is not None else lead if lead is not None else zero,
-        lead if lead is not None else title if title is not None else zero,
-        features.words,
-    )
-
-
-def _vector(packed: str | None) -> npt.NDArray[np.float32] | None:
-    return None if packed is None else np.frombuffer(b64decode(packed), "<f2").astype(np.float32)
+def decode(features: Features) -> Decoded:
+    """Read the packed arrays; ones of unequal length are cut to the shortest."""
+    ids = np.frombuffer(b64decode(features.term_ids), "<u4")[:_TERMS]
+    weights = np.frombuffer(b64decode(features.term_weights), "<f2")[: len(ids)].astype(np.float32)
+    rarities = np.frombuffer(b64decode(features.term_rarities), "<f2")[: len(ids)].astype(np.float32)
+    size = min(len(ids), len(weights), len(rarities))
+    packed = b"" if features.vector is None else b64decode(features.vector)
+    vector = np.frombuffer(packed, np.int8) if len(packed) == _DIMENSIONS else np.zeros(_DIMENSIONS, np.int8)
+    return Decoded(tuple(ids[:size].tolist()), weights[:size], rarities[:size], vector)
 
 
 class SimilarityIndex:
-    """Articles of open stories. Single-threaded."""
+    """Articles of open stories. Holds 2 KB an article; not shared between threads."""
 
     def __init__(self) -> None:
-        self._slot: dict[UUID, int] = {}
-        self._ids: list[UUID] = []
-        self._size = 0
-        self._alive_count = 0
-        self._postings: dict[int, "array[int]"] = {}
-        self._df = np.zeros(_NONE + 1, np.int32)
-        self._query = np.zeros(_NONE + 1, np.float32)
-        self._title_place = np.zeros(_NONE + 1, np.int16)
-        self._any = np.zeros(_NONE + 1, np.bool_)
-        self._mean = np.zeros(_DIMENSIONS, np.float64)
-        self._allocate(1024)
+        """Begin empty."""
+        self._slots: dict[UUID, int] = {}
+        self._held: list[UUID] = []
+        self._places: dict[int, int] = {}
+        self._hashes: list[int] = []
+        self._postings: list[array[int]] = []
+        self._rarity = np.zeros(_FIRST_CAPACITY, np.float32)
+        self._df = np.zeros(_FIRST_CAPACITY, np.int32)
+        self._query = np.zeros(_FIRST_CAPACITY, np.float32)
+        self._sum = np.zeros(_DIMENSIONS, np.int64)
+        self._moment = np.zeros((_DIMENSIONS, _DIMENSIONS), np.int64)
+        self._allocate(_FIRST_CAPACITY)
 
     def _allocate(self, capacity: int) -> None:
-        def grown(name: str, shape: tuple[int, ...], kind: str) -> None:
-            new = np.zeros((capacity, *shape), kind)
-            old = getattr(self, name, None)
-            if old is not None:
-                new[: len(old)] = old
-            setattr(self, name, new)
-
-        for name, shape, kind in (
-            ("t", (_TERMS,), "i4"), ("w", (_TERMS,), "f4"), ("r", (_TERMS,), "f4"), ("nm", (_TERMS,), "?"), ("tn", (), "i4"), ("ug", (), "i4"),
-            ("b", (_BODY,), "i4"), ("no", (_NUMBERS,), "i4"), ("vt", (_DIMENSIONS,), "f4"), ("vl", (_DIMENSIONS,), "f4"), ("vc", (_DIMENSIONS,), "f4"),
-            ("words", (), "i4"), ("when", (), "f8"), ("known", (), "?"), ("alive", (), "?"), ("stand", (6,), "f4"), ("cm", (), "f4"),
-        ):
-            grown(name, shape, kind)
         self._capacity = capacity
+        self._terms = np.zeros((capacity, _TERMS), np.int32)
+        self._weights = np.zeros((capacity, _TERMS), np.float32)
+        self._vectors = np.zeros((capacity, _DIMENSIONS), np.int8)
+        self._days = np.zeros(capacity, np.float64)
+        self._known = np.zeros(capacity, np.bool_)
+        self._alive = np.zeros(capacity, np.bool_)
+        self._keys = np.zeros(capacity, np.uint64)
+        self._points = np.zeros(capacity, np.float32)
+        self._owner = np.zeros(capacity, np.int32)
 
     def __len__(self) -> int:
-        return self._alive_count
+        return len(self._slots)
+
+    def __contains__(self, article_id: UUID) -> bool:
+        return article_id in self._slots
 
     def add(self, article_id: UUID, features: Features, event_at: datetime, *, time_known: bool) -> None:
-        """Hold an article. One that is held already is replaced, and is then the newest."""
-        self.add_row(article_id, decode(features), event_at.timestamp() / 86_400, time_known)
+        """Hold an article; one that is held is replaced."""
+        self.add_decoded(article_id, decode(features), event_at.timestamp() / 86_400, time_known=time_known)
 
-    def add_row(self, article_id, row, day, time_known):
+    def add_decoded(self, article_id: UUID, decoded: Decoded, day: float, *, time_known: bool) -> None:
+        """Hold an article whose features are decoded. `day`: its time in days since 1970."""
         self.remove(article_id)
-        if self._size == self._capacity:
-            self._allocate(self._capacity * 2)
-        slot = self._size
-        self._size += 1
-        self._slot[article_id] = slot
-        self._ids.append(article_id)
-        self.t[slot], self.w[slot], self.r[slot], self.nm[slot] = row.ids, row.weights, row.rarities, row.names
-        self.tn[slot], self.ug[slot], self.b[slot], self.no[slot] = row.titles, row.unigrams, row.body, row.numbers
-        self.vt[slot], self.vl[slot] = row.title_vector, row.lead_vector
-        self.vc[slot] = _unit(row.title_vector + row.lead_vector)
-        self.words[slot], self.when[slot], self.known[slot], self.alive[slot] = row.words, day, time_known, True
-        self._df[row.ids] += 1
-        self._df[row.body] += 1
-        self._df[_NONE] = 0
-        self._mean += self.vc[slot]
-        self._alive_count += 1
-        for term in row.ids[: row.unigrams].tolist():
-            posting = self._postings.get(term)
-            if posting is None:
-                posting = self._postings[term] = array("i")
-            posting.append(slot)
-        self.stand[slot] = self._standing(row, slot)
+        if len(self._held) == self._capacity:
+            self._make_room()
+        slot = len(self._held)
+        self._held.append(article_id)
+        self._slots[article_id] = slot
+        places = self._interned(decoded)
+        row = self._terms[slot]
+        row[:] = 0
+        row[: len(places)] = places
+        self._weights[slot] = 0
+        self._weights[slot, : len(places)] = decoded.weights
+        self._vectors[slot] = decoded.vector
+        self._days[slot] = day
+        self._known[slot] = time_known
+        self._alive[slot] = True
+        self._keys[slot] = article_id.int & 0xFFFF_FFFF_FFFF_FFFF
+        self._df[places] += 1
+        for place in places:
+            self._postings[place].append(slot)
+        self._count(decoded.vector, 1)
 
     def remove(self, article_id: UUID) -> None:
         """Forget an article; nothing happens where it isn't held."""
-        slot = self._slot.pop(article_id, None)
+        slot = self._slots.pop(article_id, None)
         if slot is None:
             return
-        self.alive[slot] = False
-        self._alive_count -= 1
-        self._df[self.t[slot]] -= 1
-        self._df[self.b[slot]] -= 1
-        self._df[_NONE] = 0
-        self._mean -= self.vc[slot]
+        self._alive[slot] = False
+        self._df[self._terms[slot][self._weights[slot] > 0]] -= 1
+        self._count(self._vectors[slot], -1)
 
-    def hand_over(self, article_id: UUID, to: "SimilarityIndex") -> None:
-        """Move an article that is held to another index, where it is then the newest."""
-        slot = self._slot[article_id]
-        row, day, known = self._row_at(slot), float(self.when[slot]), bool(self.known[slot])
+    def hand_over(self, article_id: UUID, to: Self) -> None:
+        """Move an article, with all that is known of it, to another index."""
+        slot = self._slots.get(article_id)
+        if slot is None:
+            return
+        decoded, day, known = self.decoded(article_id), float(self._days[slot]), bool(self._known[slot])
         self.remove(article_id)
-        to.add_row(article_id, row, day, known)
+        to.add_decoded(article_id, decoded, day, time_known=known)
 
-    def links_of(self, article_id: UUID) -> list[Link]:
-        """Give at most 40 links of an article that is held to the others, as `links` does."""
-        slot = self._slot[article_id]
-        found = self._links(self._row_at(slot), float(self.when[slot]), bool(self.known[slot]), MAX_LINKS + 1)
-        return [link for link in found if link.article_id != article_id][:MAX_LINKS]
-
-    def _row_at(self, slot: int) -> _Row:
-        return _Row(
-            self.t[slot].copy(), self.w[slot].copy(), self.r[slot].copy(), self.nm[slot].copy(), int(self.tn[slot]), int(self.ug[slot]),
-            self.b[slot].copy(), self.no[slot].copy(), self.vt[slot].copy(), self.vl[slot].copy(), int(self.words[slot]),
-        )  # fmt: skip
+    def decoded(self, article_id: UUID) -> Decoded:
+        """Give what is held of an article. Raises `KeyError` where it isn't held."""
+        slot = self._slots[article_id]
+        weights = self._weights[slot]
+        size = int(np.count_nonzero(weights))
+        places = self._terms[slot, :size]
+        hashes = self._hashes
+        return Decoded(
+            tuple(hashes[place] for place in places.tolist()), weights[:size].copy(), self._rarity[places], self._vectors[slot].copy()
+        )
 
     def links(self, features: Features, event_at: datetime, *, time_known: bool) -> list[Link]:
-        """Give at most 40 links of an article to those held within 14 days, best first; ties in the order they were added."""
-        return self._links(decode(features), event_at.timestamp() / 86_400, time_known, MAX_LINKS)
+        """Give at most 40 links of an article to others held within 14 days, best first."""
+        return self.links_decoded(decode(features), event_at.timestamp() / 86_400, time_known=time_known)
 
-    def _links(self, row: _Row, day: float, time_known: bool, limit: int) -> list[Link]:
-        slots, rows, days, known = self.pairs(row, day, time_known)
+    def links_of(self, article_id: UUID) -> list[Link]:
+        """Give at most 40 links of an article that is held to others, best first. Raises `KeyError` where it isn't held."""
+        slot = self._slots[article_id]
+        return self.links_decoded(self.decoded(article_id), float(self._days[slot]), time_known=bool(self._known[slot]), itself=slot)
+
+    def links_decoded(self, decoded: Decoded, day: float, *, time_known: bool, itself: int = -1) -> list[Link]:
+        """Give links, best first; equal ones by time and id."""
+        slots, rows, days, known = self.compare(decoded, day, time_known=time_known, itself=itself)
         if not len(slots):
             return []
         chances = score.probability(score.log_odds(rows) + score.time_log_odds(days, known))
-        best = np.lexsort((slots, -chances))[:limit]
-        return [Link(self._ids[slots[place]], float(chances[place])) for place in best]
+        best = np.lexsort((self._keys[slots], -self._days[slots], -chances))[:MAX_LINKS]
+        held = self._held
+        return [Link(held[slot], chance) for slot, chance in zip(slots[best].tolist(), chances[best].tolist(), strict=True)]
 
-    def _idf(self, ids, rarities):
-        own = np.log((self._alive_count + PRIOR_ARTICLES) / (self._df[ids] + 1.0))
-        # An unseen stream's first articles know only the language at large.
-        return np.minimum(own, rarities).astype(np.float32)
+    def compare(
+        self, decoded: Decoded, day: float, *, time_known: bool, itself: int = -1
+    ) -> tuple[npt.NDArray[np.intp], Floats, Floats, npt.NDArray[np.bool_]]:
+        """Compare an article with its candidates: their slots, a row of `score.FEATURES` each, days apart, whether that is known."""
+        places, idf = self._weighed(decoded)
+        mine = decoded.weights * idf
+        slots = self._candidates(places, mine * idf, day, time_known=time_known, itself=itself)
+        if not len(slots):
+            return slots, np.zeros((0, len(score.FEATURES)), np.float32), np.zeros(0, np.float32), np.zeros(0, np.bool_)
+        words, words_above = self._words(places, mine, slots)
+        meaning, meaning_above = self._meaning(decoded.vector, slots)
+        rows = np.stack((np.sqrt(words), meaning, np.log1p(words_above), np.log1p(meaning_above)), axis=1).astype(np.float32)
+        return slots, rows, (self._days[slots] - day).astype(np.float32), self._known[slots] & time_known
 
-    def _sample(self) -> npt.NDArray[np.intp]:
-        tail = np.flatnonzero(self.alive[max(0, self._size - 4 * _SAMPLE) : self._size]) + max(0, self._size - 4 * _SAMPLE)
-        return tail[-_SAMPLE:]
+    # Words
 
-    def _similar(self, row, slots):
-        """tfidf, title, vector similarity of a row with slots."""
-        idf = self._idf(row.ids, row.rarities)
-        mine = row.weights * idf
-        norm = float(np.sqrt((mine * mine).sum())) or 1.0
-        self._query[row.ids] = mine
-        self._query[_NONE] = 0
-        t = self.t[slots]
-        theirs_idf = self._idf(t, self.r[slots])
-        theirs = self.w[slots] * theirs_idf
-        shared = self._query[t]
-        tfidf = (shared * theirs).sum(1) / (norm * np.maximum(np.sqrt((theirs * theirs).sum(1)), 1e-6))
-        self._query[row.ids] = 0
-        title_idf = idf[: row.titles]
-        self._query[row.ids[: row.titles]] = title_idf
-        self._query[_NONE] = 0
-        tt = t[:, :_TITLE]
-        ti = np.where(np.arange(_TITLE) < self.tn[slots][:, None], theirs_idf[:, :_TITLE], 0)
-        title = (self._query[tt] * ti).sum(1) / np.maximum(np.sqrt((title_idf**2).sum()) * np.sqrt((ti * ti).sum(1)), 1e-6)
-        self._query[row.ids] = 0
-        vector = self.vc[slots] @ _unit(row.title_vector + row.lead_vector)
-        return tfidf, title, vector, theirs_idf, idf
+    def _idf(self, places: Any) -> Floats:
+        own = np.log((len(self._slots) + IDF_PRIOR) / (self._df[places] + 0.5))
+        return np.maximum(np.minimum(own, self._rarity[places]), 0.01).astype(np.float32)  # type: ignore[no-any-return]
 
-    def _standing(self, row, slot) -> npt.NDArray[np.float32]:
-        sample = self._sample()
-        sample = sample[sample != slot]
-        if len(sample) == 0:
-            return np.array([0.02, 0.03, 0.0, 0.02, 0.1, 0.1], np.float32)
-        tfidf, title, vector, _, _ = self._similar(row, sample)
-        n = len(sample)
-        k = 20.0
-        return np.array([
-            (tfidf.sum() + k * 0.02) / (n + k), np.sqrt((tfidf.var() * n + k * 0.03**2) / (n + k)),
-            (title.sum() + k * 0.01) / (n + k), np.sqrt((title.var() * n + k * 0.04**2) / (n + k)),
-            (vector.sum() + k * 0.1) / (n + k), np.sqrt((vector.var() * n + k * 0.1**2) / (n + k)),
-        ], np.float32)
+    def _weighed(self, decoded: Decoded) -> tuple[Ints, Floats]:
+        """Give the terms' places (-1 where the index has none such) and idf."""
+        known = self._places
+        places = np.array([known.get(identity, -1) for identity in decoded.ids], np.int32)
+        own = np.log((len(self._slots) + IDF_PRIOR) / (np.where(places >= 0, self._df[places], 0) + 0.5))
+        return places, np.maximum(np.minimum(own, decoded.rarities), 0.01).astype(np.float32)
 
-    def candidates(self, row, day, time_known):
-        size = self._size
-        if size == 0:
-            return np.zeros(0, np.intp)
-        unigrams = row.ids[: row.unigrams]
-        weight = (row.weights * self._idf(row.ids, row.rarities) ** 2)[: row.unigrams]
-        order = np.lexsort((np.arange(len(unigrams)), self._df[unigrams]))
-        got, values, total = [], [], 0
-        for place in order.tolist():
-            posting = self._postings.get(int(unigrams[place]))
-            if posting is None:
+    def _words(self, places: Ints, mine: Floats, slots: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
+        norm = max(float(np.sqrt((mine * mine).sum())), 1e-6)
+        held = places >= 0
+        self._query[places[held]] = mine[held]
+        terms = self._terms[slots]
+        theirs = self._weights[slots] * self._idf(terms)
+        dots = (self._query[terms] * theirs).sum(axis=1)
+        self._query[places[held]] = 0
+        words = dots / (norm * np.maximum(np.sqrt((theirs * theirs).sum(axis=1)), 1e-6))
+        share = np.where(held, self._df[places], 0) / (len(self._slots) + MEAN_PRIOR)
+        unit = mine / norm
+        spread = float(np.sqrt((unit * unit * share * (1 - share)).sum() * WORDS_SPREAD + WORDS_FLOOR**2))
+        return words.astype(np.float32), (words / spread).astype(np.float32)
+
+    # Meaning
+
+    def _count(self, vector: npt.NDArray[np.int8], times: int) -> None:
+        wide = vector.astype(np.int64)
+        self._sum += times * wide
+        self._moment += np.outer(wide * times, wide)
+
+    def _meaning(self, vector: npt.NDArray[np.int8], slots: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
+        """Cosines of the vectors, the index's mean taken off, and by how many standard deviations they exceed the usual."""
+        held = len(self._slots)
+        centre = (self._sum / (held + MEAN_PRIOR) / _UNIT).astype(np.float32)
+        mine = vector.astype(np.float32) / np.float32(_UNIT) - centre
+        theirs = self._vectors[slots].astype(np.float32) / np.float32(_UNIT) - centre
+        if not vector.any():
+            return np.zeros(len(slots), np.float32), np.zeros(len(slots), np.float32)
+        mine /= max(float(np.sqrt((mine * mine).sum())), 1e-6)
+        cosines = (theirs * mine).sum(axis=1) / np.maximum(np.sqrt((theirs * theirs).sum(axis=1)), 1e-6)
+        moment = (self._moment / _UNIT**2 + SPREAD_PRIOR * _usual_moment()) / (held + SPREAD_PRIOR)
+        wide = mine.astype(np.float64)
+        usual = float((centre * mine).sum()) * held / (held + MEAN_PRIOR)
+        variance = float((wide * (moment * wide).sum(axis=1)).sum()) - usual**2
+        spread = np.sqrt(max(variance, 0.0) + MEANING_FLOOR**2)
+        return cosines.astype(np.float32), np.maximum(cosines / spread, 0).astype(np.float32)
+
+    # Candidates
+
+    def _candidates(self, places: Ints, worth: Floats, day: float, *, time_known: bool, itself: int) -> npt.NDArray[np.intp]:
+        """Give the slots that share the most with an article: sums of idf-weighted shared terms, rarest terms first."""
+        frequencies = np.where(places >= 0, self._df[places], 0)
+        found: list[Ints] = []
+        values: list[float] = []
+        total = 0
+        for at in np.lexsort((np.arange(len(places)), frequencies)).tolist():
+            if not frequencies[at]:
                 continue
-            slots = np.array(posting[-POSTINGS_PER_TERM:], np.intp)
-            slots = slots[self.alive[slots]]
-            got.append(slots)
-            values.append(np.full(len(slots), weight[place], np.float32))
+            slots = np.frombuffer(self._postings[places[at]], np.int32)
+            slots = slots[self._alive[slots]]
+            if total + len(slots) > POSTINGS_BUDGET:
+                if found:
+                    break
+                slots = slots[np.lexsort((self._keys[slots], np.abs(self._days[slots] - day)))[:POSTINGS_BUDGET]]
+            found.append(slots)
+            values.append(float(worth[at]))
             total += len(slots)
-            if total > POSTINGS_BUDGET:
-                break
-        found = np.zeros(0, np.intp)
-        if got:
-            every = np.concatenate(got)
-            sums = np.bincount(every, np.concatenate(values), size)
-            found = np.flatnonzero(sums)
-            if len(found) > CANDIDATES:
-                found = found[np.lexsort((-found, -sums[found]))[:CANDIDATES]]
-        near = self.vc[:size] @ _unit(row.title_vector + row.lead_vector)
-        near[~self.alive[:size]] = -1
-        close = np.argsort(-near, kind="stable")[:20]
-        found = np.union1d(found, close[near[close] > 0.25])
+        if not found:
+            return np.zeros(0, np.intp)
+        every = np.concatenate(found)
+        np.add.at(self._points, every, np.repeat(np.array(values, np.float32), [len(slots) for slots in found]))
+        self._owner[every] = np.arange(len(every), dtype=np.int32)
+        each = every[self._owner[every] == np.arange(len(every))].astype(np.intp)
+        points = self._points[each]
+        self._points[every] = 0
+        fits = each != itself
         if time_known:
-            far = self.known[found] & (np.abs(self.when[found] - day) > WINDOW_DAYS)
-            found = found[~far]
-        return found[self.alive[found]]
+            fits &= ~self._known[each] | (np.abs(self._days[each] - day) <= WINDOW_DAYS)
+        each, points = each[fits], points[fits]
+        if len(each) > CANDIDATES:
+            bar = np.partition(points, len(points) - CANDIDATES)[len(points) - CANDIDATES]
+            each, points = each[points >= bar], points[points >= bar]
+            each = each[np.lexsort((self._keys[each], np.abs(self._days[each] - day), -points))[:CANDIDATES]]
+        kept: npt.NDArray[np.intp] = each
+        return kept
 
-    def pairs(self, row, day, time_known):
-        """Slots, feature rows, days, known."""
-        slots = self.candidates(row, day, time_known)
-        n = len(slots)
-        out = np.zeros((n, len(score.FEATURES)), np.float32)
-        if n == 0:
-            return slots, out, np.zeros(0, np.float32), np.zeros(0, np.bool_)
-        tfidf, title, vector, theirs_idf, idf = self._similar(row, slots)
-        t = self.t[slots]
-        vt, vl = self.vt[slots], self.vl[slots]
-        title_vector = vt @ row.title_vector
-        lead_vector = vl @ row.lead_vector
-        cross = np.maximum(vt @ row.lead_vector, vl @ row.title_vector)
-        mean = (self._mean / (self._alive_count + 50.0)).astype(np.float32)
-        mine = _unit(_unit(row.title_vector + row.lead_vector) - mean)
-        theirs = self.vc[slots] - mean
-        centred = (theirs @ mine) / np.maximum(np.sqrt((theirs * theirs).sum(1)), 1e-6)
-        # terms anywhere
-        self._any[row.ids] = True
-        self._any[row.body] = True
-        self._any[_NONE] = False
-        b = self.b[slots]
-        hit_t, hit_b = self._any[t], self._any[b]
-        uni = theirs_idf
-        rare = np.where(hit_t & (self._df[t] <= max(3, 0.01 * self._alive_count)), uni, 0).sum(1)
-        body_idf = np.log((self._alive_count + PRIOR_ARTICLES) / (self._df[b] + 1.0)).astype(np.float32)
-        body_idf = np.where(b == _NONE, 0, np.minimum(body_idf, 6.0))
-        t_idf = np.where(t == _NONE, 0, theirs_idf)
-        mine_body = np.where(row.body == _NONE, 0, np.minimum(np.log((self._alive_count + PRIOR_ARTICLES) / (self._df[row.body] + 1.0)), 6.0))
-        total_mine = (np.where(row.ids == _NONE, 0, idf) ** 2).sum() + (mine_body**2).sum()
-        body = ((hit_t * t_idf**2).sum(1) + (hit_b * body_idf**2).sum(1)) / np.sqrt(np.maximum(total_mine * ((t_idf**2).sum(1) + (body_idf**2).sum(1)), 1e-6))
-        in_title = np.arange(_TITLE) < self.tn[slots][:, None]
-        ti = np.where(in_title, theirs_idf[:, :_TITLE], 0)
-        cover_theirs = (hit_t[:, :_TITLE] * ti).sum(1) / np.maximum(ti.sum(1), 1e-6)
-        nm = self.nm[slots]
-        tni = np.where(in_title & nm[:, :_TITLE], theirs_idf[:, :_TITLE], 0)
-        ncover_theirs = ((hit_t[:, :_TITLE] * tni).sum(1) + 1.0) / (tni.sum(1) + 2.0)
-        self._any[row.ids] = False
-        self._any[row.body] = False
-        # my title in theirs
-        k = row.titles
-        self._title_place[row.ids[:k]] = np.arange(1, k + 1)
-        self._title_place[_NONE] = 0
-        found = np.zeros((n, _TITLE + 1), np.bool_)
-        line = np.arange(n)[:, None]
-        found[line, self._title_place[t]] = True
-        found[line, self._title_place[b]] = True
-        found = found[:, 1 : k + 1]
-        self._title_place[row.ids[:k]] = 0
-        mi = idf[:k]
-        cover_mine = (found * mi).sum(1) / max(float(mi.sum()), 1e-6)
-        mni = mi * row.names[:k]
-        ncover_mine = ((found * mni).sum(1) + 1.0) / (mni.sum() + 2.0)
-        # names
-        self._query[row.ids] = np.where(row.names, idf, 0)
-        self._query[_NONE] = 0
-        ni = np.where(nm, theirs_idf, 0)
-        names = (self._query[t] * nm).sum(1) / np.sqrt((ni.sum(1) + 3.0) * (float(self._query[row.ids].sum()) + 3.0))
-        self._query[row.ids] = 0
-        no = self.no[slots]
-        own = row.numbers[row.numbers >= 0]
-        shared = ((no[:, :, None] == own) & (no >= 0)[:, :, None]).any(2).sum(1) if len(own) else np.zeros(n)
-        count = (no >= 0).sum(1)
-        conflict = np.minimum(count - shared, len(own) - shared)
-        mean_t, std_t, mean_h, std_h, mean_v, std_v = self._standing_query(row)
-        st = self.stand[slots]
-        z = lambda s, m, d, a: np.minimum((s - m) / d, (s - st[:, a]) / st[:, a + 1])  # noqa: E731
-        columns = (
-            tfidf, title, title_vector, lead_vector, cross, centred, np.log1p(rare),
-            np.minimum(cover_mine, cover_theirs), np.maximum(cover_mine, cover_theirs), names,
-            np.minimum(ncover_mine, ncover_theirs), np.maximum(ncover_mine, ncover_theirs), shared, conflict, body,
-            z(tfidf, mean_t, std_t, 0), z(title, mean_h, std_h, 2), z(vector, mean_v, std_v, 4),
-            tfidf / max(tfidf.max(), 1e-6), centred / max(centred.max(), 1e-6),
-            np.log1p(np.minimum(self.words[slots], row.words)), np.log1p(np.maximum(self.words[slots], row.words)),
-        )  # fmt: skip
-        for place, column in enumerate(columns):
-            out[:, place] = column
-        return slots, out, (self.when[slots] - day).astype(np.float32), self.known[slots] & time_known
+    # Room
 
-    def _standing_query(self, row):
-        return self._standing(row, -1)
+    def _make_room(self) -> None:
+        """Grow to twice the size, or drop what was removed where that is half or more."""
+        if 2 * len(self._slots) <= len(self._held):
+            self._refill(self._capacity)
+            return
+        size = len(self._held)
+        before = {name: getattr(self, name) for name in _BLOCKS}
+        self._allocate(2 * self._capacity)
+        for name, block in before.items():
+            getattr(self, name)[:size] = block[:size]
+
+    def _refill(self, capacity: int) -> None:
+        kept = [
+            (article_id, self.decoded(article_id), float(self._days[slot]), bool(self._known[slot]))
+            for article_id, slot in self._slots.items()
+        ]
+        self.__init__()  # type: ignore[misc]
+        self._allocate(capacity)
+        for article_id, decoded, day, known in kept:
+            self.add_decoded(article_id, decoded, day, time_known=known)
+
+    def _interned(self, decoded: Decoded) -> list[int]:
+        known = self._places
+        places = []
+        for at, identity in enumerate(decoded.ids):
+            place = known.get(identity)
+            if place is None:
+                place = known[identity] = len(self._postings)
+                self._postings.append(array("i"))
+                self._hashes.append(identity)
+                if place >= len(self._df):
+                    for name in ("_rarity", "_df", "_query"):
+                        old = getattr(self, name)
+                        setattr(self, name, np.concatenate((old, np.zeros(len(old), old.dtype))))
+                self._rarity[place] = decoded.rarities[at]
+            places.append(place)
+        return places
 
 
-def _unit(vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    return vector / max(float(np.sqrt((vector * vector).sum())), 1e-6)  # type: ignore[no-any-return]
+@cache
+def _usual_moment() -> npt.NDArray[np.float64]:
+    """Second moments of vectors in the news at large."""
+    with files(__package__).joinpath("spread.npz").open("rb") as stream, np.load(stream) as fitted:
+        return fitted["moment"].astype(np.float64)  # type: ignore[no-any-return]

@@ -1,14 +1,17 @@
 """Which story an article joins, from its links to articles."""
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from services.cluster.assign.index import Link
 
-JOIN_AT = 0.5
-BEST_LINKS = 3
+JOIN_AT: Final = 0.36
+"""The score at which a story is joined; docs/clustering.md says what other values give."""
+VOICES: Final = (1.0, 0.5, 0.25, 0.125)
+"""How much a story's best, second, third and fourth link count; more members don't make a story attractive without end."""
+NEAREST: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,24 +23,31 @@ class Choice:
     nearest: tuple[UUID, ...]
 
 
-def choose_story(links: Sequence[Link], story_of: Callable[[UUID], UUID | None]) -> Choice:
-    """Choose the story whose three best links have the highest mean, if that is at least one half.
+def score_of(probabilities: Sequence[float]) -> float:
+    """Give the score of a story whose links have these probabilities, best first: that at least one of its four best voices is right."""
+    wrong = 1.0
+    for probability, voice in zip(probabilities, VOICES, strict=False):
+        wrong *= 1.0 - voice * probability
+    return 1.0 - wrong
 
-    `story_of` gives an article's story, None where it has none. Ties go to the story of the best link.
+
+def choose_story(links: Sequence[Link], story_of: Callable[[UUID], UUID | None]) -> Choice:
+    """Choose the story of the highest score, if it is at least `JOIN_AT`.
+
+    `links` are best first. `story_of` gives an article's story, None where it has none. Of equal stories the one of the better
+    first link is chosen.
     """
-    by_story: dict[UUID, list[Link]] = defaultdict(list)
+    by_story: dict[UUID, list[Link]] = {}
     for link in links:
         story_id = story_of(link.article_id)
         if story_id is not None:
-            by_story[story_id].append(link)
-    best: tuple[float, UUID] | None = None
+            by_story.setdefault(story_id, []).append(link)
+    best, best_id = 0.0, None
     for story_id, theirs in by_story.items():
-        top = theirs[:BEST_LINKS]
-        score = sum(link.probability for link in top) / len(top)
-        if best is None or score > best[0]:
-            best = (score, story_id)
-    if best is None:
+        score = score_of([link.probability for link in theirs])
+        if score > best:
+            best, best_id = score, story_id
+    if best_id is None:
         return Choice(None, 0.0, ())
-    score, story_id = best
-    nearest = tuple(link.article_id for link in by_story[story_id][:5])
-    return Choice(story_id if score >= JOIN_AT else None, score, nearest)
+    nearest = tuple(link.article_id for link in by_story[best_id][:NEAREST])
+    return Choice(best_id if best >= JOIN_AT else None, best, nearest)

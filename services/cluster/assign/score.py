@@ -1,55 +1,41 @@
-"""How likely two articles tell the same event: pair features to a probability, with time as a term of its own."""
+"""How likely two articles tell the same event: a logistic model of four similarities, and time as a term of its own."""
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 
-TIME_DEPTH = 3.0
-TIME_SCALE_DAYS = 3.0
-TIME_UNKNOWN = 0.75
-"""Log-odds lost with time: −3(1 − exp(−days/3)), −0.75 where a time is unknown."""
+FEATURES: Final = ("words", "meaning", "words_above", "meaning_above")
+"""What is known of a pair; the order of a row's columns.
 
-FEATURES = (
-    "tfidf",
-    "title",
-    "title_vector",
-    "lead_vector",
-    "cross_vector",
-    "centred",
-    "rare",
-    "title_cover_min",
-    "title_cover_max",
-    "names",
-    "name_cover_min",
-    "name_cover_max",
-    "numbers_shared",
-    "numbers_conflict",
-    "body",
-    "tfidf_z",
-    "title_z",
-    "vector_z",
-    "tfidf_share",
-    "vector_share",
-    "words_min",
-    "words_max",
-)
-"""What is known of a pair; the order of a row's columns."""
+`words`: square root of the cosine of weighted terms. `meaning`: cosine of vectors. `_above`: log(1 + by how many standard
+deviations the similarity exceeds what the article has with anything in the index), so that one threshold serves a mixed stream
+and a stream about one topic alike.
+"""
+
+INTERCEPT: Final = -8.116
+WEIGHTS: Final = np.array((4.095, 0.396, 0.972, 2.133), np.float32)
+"""Fitted by `services.cluster.evaluate.fit`; none is negative, so more likeness never lowers the probability."""
+
+TIME_DEPTH: Final = 3.0
+TIME_SCALE_DAYS: Final = 3.0
+TIME_UNKNOWN: Final = 0.75
+"""Log-odds lost with time: 3(1 − exp(−days/3)), 0.75 where a time is unknown."""
 
 
 def log_odds(rows: Floats) -> Floats:
     """Give each row's log-odds without time."""
-    column = {name: rows[:, place] for place, name in enumerate(FEATURES)}
-    return 9.0 * column["tfidf"] + 3.0 * column["title"] + 6.0 * column["centred"] - 4.5  # type: ignore[no-any-return]
+    odds: Floats = ((rows * WEIGHTS).sum(axis=1) + np.float32(INTERCEPT)).astype(np.float32)
+    return odds
 
 
 def time_log_odds(days: Floats, known: npt.NDArray[np.bool_]) -> Floats:
-    """Give what time adds to the log-odds; never above zero."""
+    """Give what `days` between two articles add to the log-odds; never above zero."""
     return np.where(known, -TIME_DEPTH * (1.0 - np.exp(-np.abs(days) / TIME_SCALE_DAYS)), -TIME_UNKNOWN).astype(np.float32)
 
 
-def probability(log_odds: Floats) -> Floats:
-    """Give the logistic function of the log-odds."""
-    return (1.0 / (1.0 + np.exp(-np.clip(log_odds, -30, 30)))).astype(np.float32)
+def probability(odds: Floats) -> Floats:
+    """Give the logistic function of log-odds."""
+    return (1.0 / (1.0 + np.exp(-np.clip(odds, -30, 30)))).astype(np.float32)

@@ -24,7 +24,7 @@ from shared.contracts import Article
 from shared.errors import InvalidMessage, OwnerError, Refused
 from shared.kafka.dead_letters import dead_letter, reason_of
 from shared.kafka.decision import Decision, Output, SourceRecord
-from shared.kafka.group_offsets import begin_group
+from shared.kafka.group_offsets import GroupWatch, begin_group
 from shared.kafka.owner import Encoded, encode
 from shared.logs import get_logger
 from shared.settings import Settings
@@ -43,6 +43,7 @@ class EnrichSettings(Settings):
     batch_wait_s: float = Field(default=0.02, ge=0, le=1, description="how long a batch waits to fill")
     session_timeout_s: float = Field(default=30, ge=6, description="a worker that is silent for so long loses its partitions")
     retry_s: float = Field(default=1.0, gt=0, description="pause before a send that the broker did not take is tried again")
+    lag_limit_messages: int = Field(default=10_000, ge=0, description="readiness is false while more inputs than this wait")
 
 
 class _CommittedConsumerThread(faust_driver.AIOKafkaConsumerThread):
@@ -216,6 +217,9 @@ async def run(settings: EnrichSettings, stop: asyncio.Event) -> None:
     state = {"assigned": False, "encoder": False}
     readiness.add("encoder", lambda: None if state["encoder"] else "loads the sentence encoder")
     readiness.add("partitions", lambda: None if state["assigned"] else "waits for its partitions")
+    watch = GroupWatch(settings, STAGE, GROUP, ARTICLES)
+    readiness.add("broker", watch.waits_for_broker)
+    readiness.add("lag", lambda: watch.waits_for_lag(settings.lag_limit_messages))
     runner = await health.serve(readiness, settings)
     try:
         enricher = Enricher(FeatureMaker())
@@ -235,10 +239,15 @@ async def run(settings: EnrichSettings, stop: asyncio.Event) -> None:
         app.finalize()
         await app.start()
         try:
-            watching: list[asyncio.Future[Any]] = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(app._crashed.wait())]  # noqa: SLF001
+            watching: list[asyncio.Future[Any]] = [
+                asyncio.ensure_future(stop.wait()),
+                asyncio.ensure_future(app._crashed.wait()),  # noqa: SLF001
+                asyncio.ensure_future(watch.run()),
+            ]
             await asyncio.wait([*watching, failed], return_when=asyncio.FIRST_COMPLETED)
             for task in watching:
                 task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
             if failed.done():
                 failed.result()
             if app.crash_reason is not None:

@@ -1,0 +1,84 @@
+"""`slugline evaluate`: how well the clustering does on labelled articles."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+evaluate_app = typer.Typer(help="Measure clustering on labelled articles.", add_completion=False)
+
+
+@evaluate_app.callback(invoke_without_command=True, subcommand_metavar="", context_settings={"allow_interspersed_args": True})
+def evaluate(
+    files: Annotated[list[Path], typer.Argument(help="JSON lines with story, title, text; .gz too.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    no_time: Annotated[bool, typer.Option("--no-time", help="Hide the times of publication.")] = False,
+    explain: Annotated[int, typer.Option(min=0, help="Show so many of the worst confusions, with the evidence.")] = 0,
+    cross_lingual: Annotated[bool, typer.Option("--cross-lingual", help="Count stories linked across languages as one.")] = False,
+) -> None:
+    """Run labelled articles in time order through the service's own code and print how its stories agree with the labels."""
+    from services.cluster.enrich.features import FeatureMaker
+    from services.cluster.evaluate.explain import explained
+    from services.cluster.evaluate.labelled import read_labelled
+    from services.cluster.evaluate.report import macro_of, report_of
+    from services.cluster.evaluate.run import run_articles
+
+    console, notes = Console(), Console(stderr=True)
+    maker = FeatureMaker()
+    reports: list[dict[str, Any]] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal) as progress:
+        for path in files:
+            articles = read_labelled(path)
+            task = progress.add_task(path.name, total=len(articles))
+            outcome = run_articles(articles, maker, use_time=not no_time, advance=partial(_advance, progress, task))
+            reports.append(report_of(str(path), articles, outcome, cross_lingual=cross_lingual))
+            if explain and not as_json:
+                progress.console.print(f"[bold]{path.name}[/bold]")
+            if explain:
+                confusions = explained(articles, outcome, explain)
+                if as_json:
+                    reports[-1]["confusions"] = confusions
+                else:
+                    for line in _lines(confusions):
+                        console.print(line, highlight=False, markup=False)
+    macro = macro_of(reports)
+    if as_json:
+        print(json.dumps({"files": reports, "macro": macro}, ensure_ascii=False))
+    else:
+        console.print(_table(reports, macro))
+
+
+def _advance(progress: Progress, task: TaskID, done: int) -> None:
+    progress.update(task, completed=done)
+
+
+def _lines(confusions: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for confusion in confusions:
+        lines.append(f"{confusion['kind']}: {confusion['articles']} articles")
+        lines += [
+            f"    [{part['story']}] {part['title']}  (score {part['score']}, nearest: {part['nearest']})" for part in confusion["parts"]
+        ]
+    return lines
+
+
+def _table(reports: list[dict[str, Any]], macro: dict[str, Any]) -> Table:
+    table = Table()
+    for name in ("file", "P", "R", "BCubed F1", "pair F1", "V", "stories", "labelled", "single", "articles/s", "MB"):
+        table.add_column(name, justify="left" if name == "file" else "right")
+    for report in [*reports, {"file": "macro", **macro}]:
+        cubed = report["bcubed"]
+        table.add_row(
+            Path(report["file"]).name,
+            *(f"{cubed[name]:.3f}" for name in ("precision", "recall", "f1")),
+            f"{report['pairwise']['f1']:.3f}",
+            f"{report['v_measure']:.3f}",
+            *(str(report.get(name, "")) for name in ("stories", "labelled_stories", "singletons", "articles_per_second", "peak_memory_mb")),
+        )
+    return table
