@@ -52,7 +52,7 @@ def _write(
         taken = [heading for heading, _ in headed]
         heading = choose_heading(held.members, candidates, headline, taken, readings, limits, lead=not headed)
         if heading is None and not headed:
-            heading = clip_heading(held.members, readings, limits)
+            heading = clip_heading(held.members, headline, readings, limits)
         if heading is not None:
             headed.append((heading, list(held.members)))
         else:
@@ -74,6 +74,11 @@ _read = lru_cache(maxsize=READINGS)(read_article)
 def _sentence_count(articles: int, limits: Limits) -> int:
     wanted = {0: 0, 1: 4, 2: 6, 3: 8, 4: 10, 5: 11}.get(articles, 13)
     return min(wanted, limits.sentences)
+
+
+def forget() -> None:
+    """Forget all readings, for measurements."""
+    _read.cache_clear()
 
 
 def _headline(story: Story, readings: Sequence[Reading]) -> Marks:

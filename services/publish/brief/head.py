@@ -99,14 +99,15 @@ def choose_heading(
     return next((heading for _, heading, _ in options if _fits(heading.marks, passage)), None)
 
 
-def clip_heading(members: Sequence[Candidate], readings: Sequence[Reading], limits: Limits = DEFAULT_LIMITS) -> Heading:
+def clip_heading(members: Sequence[Candidate], headline: str, readings: Sequence[Reading], limits: Limits = DEFAULT_LIMITS) -> Heading:
     """Give the first section a heading where none is fit: a title, or a sentence's first words, cut where it hurts least."""
     first = members[0]
     lines = [readings[place].title.text for place in first.stated_by]
     best = ""
+    same = letters_only(headline).strip()
     for line in (*lines, first.statement.text):
         clipped = _clip(line, first.article, limits)
-        if len(clipped) > len(best):
+        if clipped and (not best or (letters_only(best).strip() == same and len(clipped.split()) >= limits.heading_min_words)):
             best = clipped
     text = best or first.statement.text[: limits.heading_max_words * 8]
     return Heading(text, _read(text, first.article), 0.0)

@@ -37,7 +37,7 @@ class Limits:
     """The same for a sentence of few words, each of which says much of it."""
     spread_coverage: float = 0.06
     """What is added where the passage is several sentences, whose words come together by chance more easily."""
-    told_coverage: float = 0.6
+    told_coverage: float = 0.66
     """Share of the weight of its terms other than names that must be contained."""
     repetition: float = 0.5
     """Shared weight above which two sentences say the same."""

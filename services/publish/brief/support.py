@@ -113,10 +113,10 @@ def check(
     if missing and not missing.isdisjoint(article.names):
         missing -= _identified(marks, missing, held, article)
         if core.pronouns:
-            meant = _meant(marks, missing, before, core, article)
+            meant = _meant(marks, missing, before, passage, article)
             missing -= meant
     coverage = _coverage(marks, missing, article)
-    if coverage < _needed(marks, len(passage), limits) or (missing and not _tells(marks, missing, limits)):
+    if coverage < _needed(marks, len(passage), limits) or (missing and not _tells(marks, missing, article, limits)):
         return coverage, Fault.TERMS
     if not _has_figures(marks, passage):
         return coverage, Fault.NUMBERS
@@ -168,9 +168,9 @@ def _needed(marks: Marks, sentences: int, limits: Limits) -> float:
     return needed if sentences == 1 else needed + limits.spread_coverage
 
 
-def _tells(marks: Marks, missing: set[str], limits: Limits) -> bool:
-    """Say whether what is contained is not names alone: who it is about is not what it says of them."""
-    names = marks.name_terms
+def _tells(marks: Marks, missing: set[str], article: Reading, limits: Limits) -> bool:
+    """Say whether what is contained is not names and offices alone: who it is about is not what it says of them."""
+    names = marks.name_terms | article.offices
     told = {term: weight for term, weight in marks.terms.items() if term not in names}
     figures = FIGURE_WEIGHT * len(marks.figures)
     total = sum(told.values()) + figures
@@ -203,10 +203,10 @@ def _identified(marks: Marks, missing: set[str], held: set[str], article: Readin
     return found & missing
 
 
-def _meant(marks: Marks, missing: set[str], before: Sequence[Marks], core: Marks, article: Reading) -> set[str]:
-    """Give the terms of the one missing name that a pronoun of the passage stands for: named just before it, or whom the article is about."""
+def _meant(marks: Marks, missing: set[str], before: Sequence[Marks], passage: Sequence[Marks], article: Reading) -> set[str]:
+    """Give the terms of the one missing name that a pronoun stands for: named just before, or whom the article is about."""
     absent = [run for run in marks.names if run[-1] in missing]
-    if len({run[-1] for run in absent}) != 1 or core.name_terms - marks.terms.keys():
+    if len({run[-1] for run in absent}) != 1 or any(part.name_terms - marks.terms.keys() for part in passage):
         return set()
     name = absent[0][-1]
     near = {term for part in before for run in part.names for term in run}
