@@ -2,11 +2,39 @@
 
 import logging
 import sys
+import time
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 from shared.settings import Settings
+
+LIBRARIES = ("aiokafka", "kafka", "faust", "mode", "aiohttp.access", "trafilatura", "asyncio")
+"""Loggers of which only warnings are wanted, each kind now and then."""
+REPEAT_S = 60.0
+KINDS = 1_000
+
+
+class Seldom(logging.Filter):
+    """Lets a library say the same thing once a minute: while a broker is away, aiokafka says so a hundred times a second."""
+
+    def __init__(self) -> None:
+        """Begin with nothing said."""
+        super().__init__()
+        self._said_at: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether a record is to be told. Kinds are told apart by their text before values are put in; tracebacks always are."""
+        if record.exc_info or not record.name.startswith(LIBRARIES):
+            return True
+        kind = (record.name, str(record.msg)[:200])
+        now = time.monotonic()
+        if now - self._said_at.get(kind, -REPEAT_S) < REPEAT_S:
+            return False
+        if len(self._said_at) >= KINDS:
+            self._said_at.clear()
+        self._said_at[kind] = now
+        return True
 
 
 def configure(settings: Settings, *, service: str) -> None:
@@ -37,11 +65,14 @@ def configure(settings: Settings, *, service: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
+    handler.addFilter(Seldom())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
-    for chatty in ("aiokafka", "kafka", "faust", "mode", "aiohttp.access", "trafilatura", "asyncio"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    for library in LIBRARIES:
+        logging.getLogger(library).setLevel(max(logging.WARNING, root.level))
+    # It says with a traceback, at every try, what our services say once: the database is away.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
     structlog.contextvars.bind_contextvars(service=service)
 
 

@@ -37,6 +37,8 @@ CONTESTED_S: Final = 0.05
 """How long to leave a story to the worker that has it in hand."""
 ANSWER_S: Final = 20.0
 """A produced record that is not acknowledged by then is given up; the story stays on the queue."""
+METADATA_S: Final = 4.0
+"""A broker that takes longer to name its topics counts as away."""
 LATE_S: Final = 60.0
 """Readiness is false while a story has waited longer."""
 
@@ -55,6 +57,9 @@ class BriefWorker:
         self._producer: Any = None
         self._waits: dict[str, str] = {"broker": "has not connected yet", "database": "has not connected yet"}
         self._waiting = (0, 0.0)
+        self._broker_away_since: float | None = None
+        self._connections_away = 0
+        self._away_since = 0.0
         for part in self._waits:
             readiness.add(part, lambda part=part: self._waits.get(part))  # type: ignore[misc]
         readiness.add("queue", self._waits_for_queue)
@@ -72,6 +77,7 @@ class BriefWorker:
         self._waits.pop("broker", None)
         loops = [asyncio.ensure_future(self._lane()) for _ in range(self.settings.brief_processes)]
         loops.append(asyncio.ensure_future(self._connected(self._tend)))
+        loops.append(asyncio.ensure_future(self._watch_broker()))
         try:
             await asyncio.wait([*loops, stopping], return_when=asyncio.FIRST_COMPLETED)
             self.due.set()
@@ -92,35 +98,71 @@ class BriefWorker:
 
     # Connections
 
+    async def _watch_broker(self) -> None:
+        """Ask the broker for its topics again and again, so that one that is away is noticed before there is a brief to produce."""
+        while not self.stop.is_set():
+            try:
+                answers = await asyncio.wait_for(self._producer.client.force_metadata_update(), timeout=METADATA_S)
+            except (KafkaError, TimeoutError, OSError):
+                answers = False
+            self._note_broker(None if answers else "the broker does not answer")
+            await self._pause(self.settings.status_interval_s)
+
+    def _note_broker(self, waits: str | None) -> None:
+        """Note what producing waits for; None: nothing. A change is told."""
+        if waits is None:
+            self._waits.pop("broker", None)
+            if self._broker_away_since is not None:
+                log.info("broker_answers", after_s=round(time.monotonic() - self._broker_away_since, 1))
+                self._broker_away_since = None
+            return
+        self._waits["broker"] = waits
+        if self._broker_away_since is None:
+            self._broker_away_since = time.monotonic()
+            log.warning("broker_unreachable", error=waits, then="waiting until it answers")
+
     async def _connected(self, work: Any) -> None:
         """Run work on a connection of its own, with a new one when the database was away."""
-        away_since: float | None = None
+        away = False
         while not self.stop.is_set():
             try:
                 connection = await connect(self.settings, STAGE)
                 try:
                     if await self._await_schema(connection):
-                        if away_since is not None:
-                            log.info("database_answers", after_s=round(time.monotonic() - away_since, 1))
-                            away_since = None
-                        self._waits.pop("database", None)
+                        self._note_back(was_away=away)
+                        away = False
                         await work(connection)
                 finally:
                     with contextlib.suppress(Exception):
                         await asyncio.wait_for(connection.close(), timeout=2)
                     connection.terminate()
             except KafkaError as error:
-                self._waits["broker"] = f"a brief could not be produced: {type(error).__name__}"
-                log.warning("broker_failed", error=f"{type(error).__name__}: {error}", then="tries again")
+                self._note_broker(f"a brief could not be produced: {type(error).__name__}: {error}")
                 await self._pause(RETRY_S)
             except Exception as error:
                 if not is_away(error):
                     raise
-                self._waits["database"] = f"the database does not answer: {type(error).__name__}"
-                if away_since is None:
-                    away_since = time.monotonic()
-                    log.warning("database_unreachable", error=f"{type(error).__name__}: {error}", then="waiting until it answers")
+                self._note_away(error, was_away=away)
+                away = True
                 await self._pause(RETRY_S)
+
+    def _note_away(self, error: Exception, *, was_away: bool) -> None:
+        """Note that a connection is lost; the first one is told."""
+        self._waits["database"] = f"the database does not answer: {type(error).__name__}"
+        if not was_away:
+            self._connections_away += 1
+            if self._connections_away == 1:
+                self._away_since = time.monotonic()
+                log.warning("database_unreachable", error=f"{type(error).__name__}: {error}", then="waiting until it answers")
+
+    def _note_back(self, *, was_away: bool) -> None:
+        """Note that a connection is there; the last one that was lost is told."""
+        if was_away:
+            self._connections_away -= 1
+            if not self._connections_away:
+                log.info("database_answers", after_s=round(time.monotonic() - self._away_since, 1))
+        if not self._connections_away:
+            self._waits.pop("database", None)
 
     async def _await_schema(self, connection: Connection) -> bool:
         told = False
@@ -177,7 +219,6 @@ class BriefWorker:
             known = await queue.facts(connection, claims)
             for claimed in claims:
                 await self._story(connection, composer, claimed, known[claimed.story_id], rows_current=current)
-        self._waits.pop("broker", None)
         return 0.0
 
     async def _story(self, connection: Connection, composer: Composer, claimed: Claim, facts: Facts, *, rows_current: bool) -> None:
@@ -233,6 +274,7 @@ class BriefWorker:
             await asyncio.wait_for(asyncio.gather(*sends), timeout=ANSWER_S)
         except TimeoutError as error:
             raise KafkaTimeoutError(f"no acknowledgement within {ANSWER_S:g} s") from error
+        self._note_broker(None)
         for output in outputs:
             metrics.OUTPUTS.labels(STAGE, output.topic.name).inc()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 import time
 from collections.abc import Iterator
@@ -125,7 +126,7 @@ def _error_answers(app: FastAPI, site: Site) -> None:
 
     @app.exception_handler(Unreachable)
     async def on_away(request: Request, error: Unreachable) -> Response:
-        get_logger().warning("database_away", path=request.url.path, error=str(error))
+        get_logger().debug("database_away", path=request.url.path, error=str(error))
         headers = {"Retry-After": str(RETRY_AFTER_S), "Cache-Control": "no-store"}
         if request.url.path.startswith("/api/"):
             return ProblemResponse(503, "The database does not answer at the moment. Try again in a few seconds.", headers)
@@ -198,6 +199,8 @@ async def run(settings: WebSettings, stop: asyncio.Event) -> None:
     readiness.add("web", lambda: "; ".join(f"{part}: {words}" for part, words in site.waits.items()) or None)
     runner = await health.serve(readiness, settings)
     site.waits = {"database": "not looked at yet"}
+    gc.collect()
+    gc.freeze()  # what the start made stays: no later collection walks it while a reader waits
     host, port = opened.getsockname()[:2]
     log.info("web_started", host=host, port=port)
     try:
@@ -215,7 +218,16 @@ async def run(settings: WebSettings, stop: asyncio.Event) -> None:
 
 
 async def _look(site: Site, stop: asyncio.Event) -> None:
+    log = get_logger()
+    away_since: float | None = None
     while not stop.is_set():
         await site.look()
+        waits = site.waits.get("database")
+        if waits is not None and away_since is None:
+            away_since = time.monotonic()
+            log.warning("database_unreachable", error=waits, then="readers are told so, until it answers")
+        elif waits is None and away_since is not None:
+            log.info("database_answers", after_s=round(time.monotonic() - away_since, 1))
+            away_since = None
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), LOOK_S)
