@@ -50,6 +50,7 @@ class ExtractorPool:
         limits = PageLimits(max_bytes=settings.page_max_bytes, max_depth=settings.page_max_depth, max_elements=settings.page_max_elements)
         self._arguments = json.dumps(
             {
+                "parent": os.getpid(),
                 "memory_bytes": settings.extract_memory_bytes,
                 "warm_up": warm_up,
                 "page_limits": asdict(limits),

@@ -24,11 +24,11 @@ EXIT_MEMORY = 77
 
 
 def main() -> int:
-    """Serve until stdin ends. `argv[1]` is JSON: memory_bytes, warm_up, and limits as `PageLimits` and `parse_feed` take them."""
+    """Serve until stdin ends. `argv[1]` is JSON: parent (its pid), memory_bytes, warm_up, and limits as `PageLimits` and `parse_feed` take them."""
     arguments: dict[str, Any] = json.loads(sys.argv[1])
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library that prints must not disturb the frames
-    _tie_to_parent()
+    _tie_to_parent(int(arguments["parent"]))
     _limit(int(arguments["memory_bytes"]))
     logging.disable(logging.CRITICAL)
     serve = _load(arguments)
@@ -112,15 +112,15 @@ def write_frame(stream: BinaryIO, frame: bytes) -> None:
     stream.flush()
 
 
-def _tie_to_parent() -> None:
+def _tie_to_parent(parent: int) -> None:
     """Die with the parent, also while busy (Linux); elsewhere the end of stdin is noticed after the document."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     for ignored in (signal.SIGINT, signal.SIGTERM):
         # Ctrl-C reaches the whole group: the parent decides when we go
         signal.signal(ignored, signal.SIG_IGN)
-    if os.getppid() == 1:
-        sys.exit(1)
+    if os.getppid() != parent:
+        sys.exit(1)  # it died before the tie was made
 
 
 def _limit(memory_bytes: int) -> None:
