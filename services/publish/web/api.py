@@ -13,7 +13,7 @@ from services.publish.web import answers
 from services.publish.web.cursor import read_cursor, write_cursor
 from services.publish.web.fanout import Interest
 from services.publish.web.limits import client_key
-from services.publish.web.lookup import all_feeds, feed_stories, whole_story
+from services.publish.web.lookup import all_feeds, feed_stories, search_stories, whole_story
 from services.publish.web.metrics import LISTENERS
 from services.publish.web.position import read_position
 from services.publish.web.present import feed_title
@@ -156,16 +156,15 @@ def router(site: Site) -> APIRouter:
     ) -> Response:
         """Find stories by words of their headlines, briefs and articles."""
         base_url = site.base_url(request)
-        async with site.connections.read() as db:
-            found = await read.search(
-                db,
-                q,
-                language=language,
-                published_after=midnight(after, site),
-                published_before=midnight(day_after(before), site),
-                limit=limit,
-                after=_after(cursor),
-            )
+        found = await search_stories(
+            site,
+            q,
+            language=language,
+            after=midnight(after, site),
+            before=midnight(day_after(before), site),
+            limit=limit,
+            page=_after(cursor),
+        )
         return _json(
             {
                 "query": q,

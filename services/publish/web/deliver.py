@@ -235,7 +235,7 @@ class Deliver:
             await self._app(inner, receive, capture)
         except Exception as error:  # noqa: BLE001 - logged, and answered as the 500 that it is
             # Plain lines: a traceback with the locals of every frame takes seconds to write, and holds texts.
-            self._log.error("request_failed", path=scope["path"], error=repr(error)[:500], traceback=format_exc())  # noqa: TRY400
+            self._log.error("request_failed", path=scope["path"], error=repr(error)[:500], traceback=format_exc())
             if streaming:
                 return None
             start, parts = None, []

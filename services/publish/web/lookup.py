@@ -1,16 +1,17 @@
 """Answer what pages, the API and feeds ask alike, from the database."""
 
+import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from services.publish import read
 from services.publish.web import present
-from services.publish.web.problems import not_found
+from services.publish.web.problems import ProblemRaised, not_found
 from services.publish.web.site import Site
 
-FEEDS_KEPT_S = 5.0
-"""The list of feeds is counted anew no more often."""
 LONGEST_FEED = 400
+SEARCH_WAIT_S = 3.0
 
 _VIEW = "SELECT title FROM feed_views WHERE feed = $1"
 _KNOWN = "SELECT EXISTS (SELECT FROM feed_entries WHERE feed = $1)"
@@ -47,10 +48,10 @@ async def feed_stories(db: read.Database, feed: str, *, after: read.Page | None,
 
 
 async def all_feeds(site: Site, db: read.Database) -> tuple[read.FeedSummary, ...]:
-    """Give the list of feeds, counted within the last seconds."""
-    if site.clock() - site.feeds_at_s > FEEDS_KEPT_S:
+    """Give the list of feeds, as it was counted a few seconds ago; only the very first request waits for the count."""
+    site.feeds_asked_s = site.clock()
+    if site.feeds is None:
         site.feeds = await read.feeds(db)
-        site.feeds_at_s = site.clock()
     return site.feeds
 
 
@@ -60,3 +61,19 @@ async def whole_story(db: read.Database, story_id: UUID, *, member_limit: int) -
     if found is None:
         raise not_found("story")
     return found
+
+
+async def search_stories(
+    site: Site, query: str, *, language: str | None, after: datetime | None, before: datetime | None, limit: int, page: read.Page | None
+) -> read.SearchResult:
+    """Search, a few at a time. Raises a 503 problem when too many wait."""
+    try:
+        async with asyncio.timeout(SEARCH_WAIT_S):
+            await site.searching.acquire()
+    except TimeoutError:
+        raise ProblemRaised(503, "Too many searches at the moment. Try again in a few seconds.", headers={"Retry-After": "5"}) from None
+    try:
+        async with site.connections.read() as db:
+            return await read.search(db, query, language=language, published_after=after, published_before=before, limit=limit, after=page)
+    finally:
+        site.searching.release()

@@ -14,7 +14,7 @@ from services.publish.feeds.syndicate import MEDIA_TYPES, write
 from services.publish.web import present, syndication, views
 from services.publish.web.api import day_after, midnight
 from services.publish.web.cursor import read_cursor, write_cursor
-from services.publish.web.lookup import all_feeds, feed_stories, whole_story
+from services.publish.web.lookup import all_feeds, feed_stories, search_stories, whole_story
 from services.publish.web.problems import ProblemRaised, not_found
 from services.publish.web.render import assets, render
 from services.publish.web.site import Site
@@ -28,6 +28,7 @@ SOURCES = 60
 SOURCES_PAGE = 100
 REVISIONS = 30
 PUBLISHERS = 60
+SEARCH_PAGE = 20
 FORM_BYTES = 10_000
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -254,15 +255,16 @@ def router(site: Site) -> APIRouter:
         language = asked.get("language", "")
         language = language if language.isascii() and language.isalpha() and len(language) in (2, 3) else ""
         after, before = _day(asked.get("after")), _day(asked.get("before"))
+        found = await search_stories(
+            site,
+            query,
+            language=language or None,
+            after=midnight(after, site),
+            before=midnight(day_after(before), site),
+            limit=SEARCH_PAGE,
+            page=_after(request),
+        )
         async with site.connections.read() as db:
-            found = await read.search(
-                db,
-                query,
-                language=language or None,
-                published_after=midnight(after, site),
-                published_before=midnight(day_after(before), site),
-                after=_after(request),
-            )
             feeds = await all_feeds(site, db)
         codes = sorted((feed.feed.partition("/")[2] for feed in feeds if feed.kind == "language"), key=language_name)
         page = views.SearchPage(

@@ -1,5 +1,6 @@
 """What all routes share: the settings, the database, the stream, what was last known of freshness, and the frame of a page."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,13 @@ from services.publish.web.fanout import Fanout
 from shared.errors import Unreachable
 
 _HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
+FEEDS_WANTED_S = 60.0
+"""The list of feeds is counted anew while someone asked for it within so long."""
+FEEDS_KEPT_S = 4.0
+FEEDS_SHARE = 20
+"""Counting may take one twentieth of the database's time, however long it takes."""
+SEARCHES = 2
+"""Searches at the same time: a word that every article has takes tens of milliseconds, and must not hold all connections."""
 FEED_FORMATS = (("rss", "RSS"), ("atom", "Atom"), ("json", "JSON Feed"))
 
 
@@ -31,8 +39,11 @@ class Site:
     freshness: views.Freshness = field(default_factory=views.Freshness)
     waits: dict[str, str] = field(default_factory=dict)
     """What the service waits for, by part; empty: it is ready."""
-    feeds: tuple[read.FeedSummary, ...] = ()
-    feeds_at_s: float = float("-inf")
+    feeds: tuple[read.FeedSummary, ...] | None = None
+    """The list of feeds, counted beside the requests since that takes tens of milliseconds; None before it was first asked for."""
+    feeds_asked_s: float = float("-inf")
+    feeds_due_s: float = float("-inf")
+    searching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SEARCHES))
 
     async def look(self) -> None:
         """Find out how old the data is and whether the database is well; keeps what was known where that can't be told."""
@@ -41,12 +52,20 @@ class Site:
             try:
                 async with self.connections.read() as db:
                     found = await read.freshness(db)
+                    await self._count_feeds(db)
                 self.freshness = present.freshness(found, self.now(), late_after_s=self.settings.late_after_s)
             except Unreachable as error:
                 waits = str(error)
         self.waits = {} if waits is None else {"database": waits}
         if waits is None and not self.fanout.connected:
             self.waits["stream"] = "the database's signals are not heard yet"
+
+    async def _count_feeds(self, db: read.Database) -> None:
+        began_s = self.clock()
+        if began_s - self.feeds_asked_s < FEEDS_WANTED_S and began_s >= self.feeds_due_s:
+            self.feeds = await read.feeds(db)
+            took_s = self.clock() - began_s
+            self.feeds_due_s = began_s + FEEDS_KEPT_S + FEEDS_SHARE * took_s
 
     def base_url(self, request: Request) -> str:
         """Give what readers reach this site by, without a slash at the end."""
