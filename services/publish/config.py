@@ -23,6 +23,9 @@ class MaterialiseSettings(PublishSettings):
     materialise_batch_records: int = Field(
         default=2_000, ge=1, le=50_000, description="records in one transaction at most: more is faster, and later for the first"
     )
+    materialise_timeout_s: float = Field(
+        default=120, gt=0, description="a batch's statement that takes longer is given up and tried with half as many records"
+    )
     materialise_fetch_wait_ms: int = Field(
         default=100, ge=1, le=500, description="how long the broker holds an empty fetch; a record that comes meanwhile ends it"
     )

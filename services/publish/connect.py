@@ -64,11 +64,11 @@ def server_settings(settings: PublishSettings, application: str) -> dict[str, st
     }
 
 
-async def connect(settings: PublishSettings, application: str) -> Connection:
-    """Open one connection. What it raises while the database is away is `is_away`."""
+async def connect(settings: PublishSettings, application: str, *, timeout_s: float | None = None) -> Connection:
+    """Open one connection, whose statements may take `timeout_s`. What it raises while the database is away is `is_away`."""
     connection = await asyncpg.connect(
         settings.database_url,
-        command_timeout=settings.database_timeout_s,
+        command_timeout=timeout_s or settings.database_timeout_s,
         timeout=10,
         server_settings=server_settings(settings, application),
     )

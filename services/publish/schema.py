@@ -2,20 +2,19 @@
 
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection as SyncConnection
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.publish.config import PublishSettings
 from services.publish.connect import Connection, server_settings
 
-MIGRATION_LOCK = 0x5C06_0001
+if TYPE_CHECKING:
+    from sqlalchemy import Connection as SyncConnection
+
+MIGRATION_LOCK: Final = 0x5C06_0001
 """Advisory lock: two migrations at once take turns."""
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
 class SchemaState(StrEnum):
@@ -29,22 +28,14 @@ class SchemaState(StrEnum):
     ABSENT = "absent"
 
 
-def _config(schema: str) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    config.attributes["schema"] = schema
-    return config
+def known_versions() -> list[str]:
+    """Give the versions that this code knows, oldest first. Alembic is not asked, since each service would load it for this."""
+    return sorted(path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
-def newest_version(schema: str = "public") -> str:
-    """Give the version that this code knows."""
-    head = ScriptDirectory.from_config(_config(schema)).get_current_head()
-    assert head is not None
-    return head
-
-
-def _known_versions() -> set[str]:
-    return {script.revision for script in ScriptDirectory.from_config(_config("public")).walk_revisions()}
+def newest_version() -> str:
+    """Give the version that this code needs."""
+    return known_versions()[-1]
 
 
 async def stored_version(connection: Connection, schema: str) -> str | None:
@@ -62,7 +53,7 @@ async def state(connection: Connection, schema: str) -> SchemaState:
         return SchemaState.ABSENT
     if version == newest_version():
         return SchemaState.CURRENT
-    return SchemaState.BEHIND if version in _known_versions() else SchemaState.AHEAD
+    return SchemaState.BEHIND if version in known_versions() else SchemaState.AHEAD
 
 
 async def migrate(settings: PublishSettings) -> str:
@@ -70,6 +61,8 @@ async def migrate(settings: PublishSettings) -> str:
 
     Two at once take turns. A schema that a later release made stays as it is.
     """
+    from sqlalchemy import text  # noqa: PLC0415 - the services that only compare versions need neither of the two libraries
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
 
     async def open_connection() -> Connection:
         return await asyncpg.connect(settings.database_url, timeout=10, server_settings=server_settings(settings, "migrate"))
@@ -88,12 +81,19 @@ async def migrate(settings: PublishSettings) -> str:
         await engine.dispose()
 
 
-def _upgrade(connection: SyncConnection, schema: str) -> None:
-    config = _config(schema)
-    config.attributes["connection"] = connection
+def _upgrade(connection: "SyncConnection", schema: str) -> None:
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from sqlalchemy import text  # noqa: PLC0415
+
     stored = None
     if connection.scalar(text("SELECT to_regclass(:name)"), {"name": f'"{schema}".alembic_version'}) is not None:
-        stored = connection.scalar(text(f'SELECT version_num FROM "{schema}".alembic_version'))  # noqa: S608
+        stored = connection.scalar(text(f'SELECT version_num FROM "{schema}".alembic_version'))  # noqa: S608 - checked by the settings' pattern
     connection.commit()
-    if stored is None or stored in _known_versions():
-        command.upgrade(config, "head")
+    if stored is not None and stored not in known_versions():
+        return
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["schema"] = schema
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

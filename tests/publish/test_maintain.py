@@ -1,9 +1,13 @@
 """Migrations, and what an operator does to the rows."""
 
 import asyncio
+import re
+from pathlib import Path
 
 import asyncpg
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from services.publish import schema
 from services.publish.config import MaterialiseSettings, PublishSettings
@@ -155,3 +159,24 @@ async def test_a_reader_may_read_the_views_and_nothing_else(settings: PublishSet
         await admin.execute(f"DROP OWNED BY {role}")
         await admin.execute(f"DROP ROLE {role}")
         await admin.close()
+
+
+async def test_the_documented_views_are_as_documented(connection: Connection) -> None:
+    """Every view is in docs/sql.md with exactly its columns, and every example there runs."""
+    text = (Path(__file__).parents[2] / "docs" / "sql.md").read_text(encoding="utf-8")
+    documented = {row[0]: re.findall(r"`(\w+)`", row[1]) for row in re.findall(r"^\| `(\w+)` \| [^|]* \| (.*) \|$", text, re.MULTILINE)}
+    assert set(documented) == set(VIEWS)
+    for view, columns in documented.items():
+        rows = await connection.fetch("SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 ORDER BY attnum", view)
+        assert [row["attname"] for row in rows] == columns
+    await load(connection, world(5))
+    for example in re.findall(r"```sql\n(.*?)```", text, re.DOTALL):
+        await connection.execute(example)
+
+
+def test_versions_are_one_line() -> None:
+    """The files' names and Alembic agree on the order of migrations, of which each has one before it."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+    scripts = ScriptDirectory.from_config(config)
+    assert [script.revision for script in scripts.walk_revisions()][::-1] == schema.known_versions()

@@ -112,7 +112,7 @@ async def test_what_only_postgres_refuses_is_found_within_its_batch(materialise:
 
 async def test_killed_at_any_moment_nothing_is_lost_and_nothing_twice(materialise: MaterialiseSettings, connection: Connection) -> None:
     """Killed again and again while records flow, the rows end as those of an undisturbed run."""
-    log = world(7, steps=400)
+    log = world(7, steps=250)
     small = materialise.model_copy(update={"materialise_batch_records": 5})
     records = list(log.records())
     feeding = asyncio.ensure_future(_feed(materialise.kafka_bootstrap_servers, records))
@@ -121,7 +121,7 @@ async def test_killed_at_any_moment_nothing_is_lost_and_nothing_twice(materialis
             before = await connection.fetchval("SELECT coalesce(sum(next_offset), 0) FROM consumed_offsets")
             await eventually(
                 lambda before=before, kill=kill: connection.fetchval(
-                    "SELECT coalesce(sum(next_offset), 0) > $1 FROM consumed_offsets", before + 3 * kill
+                    "SELECT coalesce(sum(next_offset), 0) > $1 FROM consumed_offsets", before + 2 * kill
                 )
             )
             child.send_signal(signal.SIGKILL)

@@ -14,7 +14,7 @@ from services.publish import schema
 from services.publish.config import MaterialiseSettings
 from services.publish.connect import Connection, connect, is_away
 from services.publish.materialise.commit import commit_batch
-from services.publish.materialise.decode import Handled, handle
+from services.publish.materialise.decode import Change, Handled, handle
 from services.publish.materialise.offsets import OffsetsMoved, advance_offsets, begin_offsets, note_ends, stored_offsets
 from services.publish.materialise.positions import Reached, where_to_start
 from services.publish.materialise.source import Source
@@ -48,6 +48,7 @@ class Materialiser:
         self.stop = stop
         self.source = Source(settings)
         self._offsets: dict[TopicPartition, int] = {}
+        self._lettered: set[tuple[str, int, int]] = set()
         self._waits: str | None = "has not connected yet"
         self._away_since: float | None = None
         self._status_at = 0.0
@@ -71,6 +72,9 @@ class Materialiser:
                 except Exception as error:
                     if not is_away(error):
                         raise
+                    if isinstance(error, TimeoutError):
+                        # Perhaps the batch was more than the database can write in time.
+                        self.source.most_records = max(1, self.source.most_records // 2)
                     self._note_away(error)
                     await self._pause(RETRY_S)
         finally:
@@ -81,7 +85,7 @@ class Materialiser:
     # One connection's life
 
     async def _session(self) -> None:
-        connection = await connect(self.settings, STAGE)
+        connection = await connect(self.settings, STAGE, timeout_s=self.settings.materialise_timeout_s)
         try:
             # A batch's joins fit in memory, so that they are hashed; there is one such session.
             await connection.execute("SET work_mem = '64MB'")
@@ -167,6 +171,7 @@ class Materialiser:
         except UNSTORABLE as error:
             await self._isolate(connection, batch, error)
             return
+        self.source.most_records = min(2 * self.source.most_records, self.settings.materialise_batch_records)
         self._count(batch, written)
 
     async def _isolate(self, connection: Connection, batch: list[Handled], error: Exception) -> None:
@@ -177,17 +182,21 @@ class Materialiser:
             await self._write(connection, batch[middle:])
             return
         [handled] = batch
-        if isinstance(handled.outcome, InvalidMessage):
+        if not isinstance(handled.outcome, Change):
             raise error
         refusal = InvalidMessage(f"Postgres can't store it: {error}")
         await self._write(connection, [Handled(handled.record, refusal)])
 
     async def _transact(self, connection: Connection, batch: list[Handled]) -> Written:
-        refused = [(handled.record, handled.outcome) for handled in batch if isinstance(handled.outcome, InvalidMessage)]
-        if refused:
-            await self.source.produce([dead_letter(STAGE, record, error) for record, error in refused])
+        refused = [(handled.record, handled.outcome) for handled in batch if isinstance(handled.outcome, Exception)]
+        # A batch that is halved comes here again; its letters do not.
+        new = [(record, error) for record, error in refused if (record.topic, record.partition, record.offset) not in self._lettered]
+        if new:
+            await self.source.produce([dead_letter(STAGE, record, error) for record, error in new])
+            self._lettered.update((record.topic, record.partition, record.offset) for record, _ in new)
         reached, written = await commit_batch(connection, self._offsets, batch, self.source.ends)
         self._offsets.update(reached)
+        self._lettered.difference_update((record.topic, record.partition, record.offset) for record, _ in refused)
         for record, error in refused:
             log.warning("record_refused", topic=record.topic, partition=record.partition, offset=record.offset, error=str(error)[:500])
             metrics.DEAD_LETTERS.labels(STAGE, reason_of(error)).inc()

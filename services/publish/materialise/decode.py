@@ -27,14 +27,16 @@ class Handled:
     """A record, and what it comes to: a change, or the error that makes it a dead letter."""
 
     record: SourceRecord
-    outcome: Change | InvalidMessage
+    outcome: Change | Exception
 
 
 def handle(record: SourceRecord) -> Handled:
-    """Decode a record; what is wrong with it becomes its outcome."""
+    """Decode a record; what is wrong with it, or what our code could not bear, becomes its outcome."""
     try:
         return Handled(record, decode(record))
-    except InvalidMessage as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, the record is kept as a dead letter and the next is handled
         return Handled(record, error)
 
 

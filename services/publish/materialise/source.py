@@ -33,6 +33,7 @@ class Source:
         """Wire; `start` connects."""
         self.settings = settings
         self.ends: dict[TopicPartition, int] = {}
+        self.most_records = settings.materialise_batch_records
         self._consumer: Any = None
         self._producer: Any = None
         self._silent_since: float | None = None
@@ -96,7 +97,7 @@ class Source:
 
         Raises `OffsetOutOfRangeError` when the next of a partition is no longer there.
         """
-        batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=self.settings.materialise_batch_records)
+        batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=self.most_records)
         return [
             SourceRecord(tp.topic, tp.partition, record.offset, record.key, record.value, record.timestamp)
             for tp, records in batches.items()
