@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,7 +104,11 @@ def environment(process: int) -> bytes:
 
 
 def _is_busy(process: int) -> bool:
-    return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] == "R"
+    return _state(process) == "R"
+
+
+def _state(process: int) -> str:
+    return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
 
 async def test_a_document_that_needs_too_much_memory_is_given_up() -> None:
@@ -134,6 +139,31 @@ async def test_nothing_is_left_behind() -> None:
     async with ExtractorPool(IngestSettings(extract_workers=2), warm_up=False):
         assert len(children() - before) == 2
     assert children() == before
+
+
+HOLDER = """
+import asyncio
+from services.ingest.config import IngestSettings
+from services.ingest.extraction import ExtractorPool
+
+async def main():
+    async with ExtractorPool(IngestSettings(extract_workers=1), warm_up=False) as pool:
+        reading = asyncio.create_task(pool.parse_feed(b"<rss><channel>" + b"<item><title>x</title></item>" * 300_000, url="", content_type=None))
+        print(pool._workers[0]._process.pid, flush=True)
+        await reading
+
+asyncio.run(main())
+"""
+
+
+async def test_a_killed_service_leaves_no_subprocess() -> None:
+    """Not even a busy one, which would not notice the end of its pipe."""
+    holder = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLDER, stdout=asyncio.subprocess.PIPE)
+    assert holder.stdout is not None
+    child = int(await holder.stdout.readline())
+    holder.kill()
+    await holder.wait()
+    await until(lambda: not Path(f"/proc/{child}").exists() or _state(child) == "Z")
 
 
 async def test_a_pool_that_cannot_start_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,10 @@ EXIT_MEMORY = 77
 
 
 def main() -> int:
-    """Serve until stdin ends. `argv[1]` is JSON: parent (its pid), memory_bytes, warm_up, and limits as `PageLimits` and `parse_feed` take them."""
+    """Serve until stdin ends.
+
+    `argv[1]` is JSON: parent (its pid), memory_bytes, warm_up, and limits as `PageLimits` and `parse_feed` take them.
+    """
     arguments: dict[str, Any] = json.loads(sys.argv[1])
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library that prints must not disturb the frames
