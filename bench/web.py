@@ -10,6 +10,7 @@ It measures, in one run on a Postgres of its own:
 import argparse
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import random
@@ -77,8 +78,8 @@ SELECT 'story_updates.v1', 0, max(source_offset) + 1, 0, max(source_offset) + 1,
 """
 
 BARE = """
-import sys, uvicorn
-body = open(sys.argv[2], "rb").read()
+import sys, urllib.request, uvicorn
+body = urllib.request.urlopen(sys.argv[2]).read()
 headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
 async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -166,7 +167,9 @@ async def write_news(url: str, rate: float, stories: int, stop: asyncio.Event) -
     random_ = random.Random(1)
     while not stop.is_set():
         began = time.perf_counter()
-        ids = await connection.fetch("SELECT story_id FROM stories WHERE story_id = ANY ($1::uuid[])", [_story(random_, stories) for _ in range(10)])
+        ids = await connection.fetch(
+            "SELECT story_id FROM stories WHERE story_id = ANY ($1::uuid[])", [_story(random_, stories) for _ in range(10)]
+        )
         async with connection.transaction():
             for row in ids:
                 story_id = row["story_id"]
@@ -197,8 +200,6 @@ async def write_news(url: str, rate: float, stories: int, stop: asyncio.Event) -
 
 
 def _story(random_: random.Random, stories: int) -> str:
-    import hashlib
-
     return hashlib.md5(f"s{random_.randint(1, stories)}".encode(), usedforsecurity=False).hexdigest()
 
 
@@ -281,7 +282,14 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
             paths = []
             for _ in range(500):
                 story = _story(random_, options.stories)
-                paths += ["/", "/api/feeds/top", f"/stories/{story}", f"/api/stories/{story}", "/api/feeds/language/es", f"/feeds/publisher/outlet{random_.randint(0, 199)}.example".replace("/feeds/publisher/", "/publishers/")]
+                paths += [
+                    "/",
+                    "/api/feeds/top",
+                    f"/stories/{story}",
+                    f"/api/stories/{story}",
+                    "/api/feeds/language/es",
+                    f"/feeds/publisher/outlet{random_.randint(0, 199)}.example".replace("/feeds/publisher/", "/publishers/"),
+                ]
             random_.shuffle(paths)
             await at_rate(port, 50, 3, paths, 16)
             stop = asyncio.Event()
@@ -292,19 +300,16 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
             everything = [seconds for found in took.values() for seconds in found]
             told["latency_ms"] = {name: spread(found) for name, found in sorted({**took, "all": everything}.items())}
             told["machine_ms"] = await hiccups(options.seconds / 2)
-            body = urllib.request.urlopen(f"http://127.0.0.1:{port}/api/feeds/top").read()
-            told["feed_bytes"] = len(body)
-            with tempfile.NamedTemporaryFile() as file:
-                Path(file.name).write_bytes(body)
-                with process(["-c", BARE, str(bare_port), file.name], bare_port):
-                    rounds = []
-                    for _ in range(3):
-                        bare = await saturate(bare_port, "/", 3, 16, gzip=False)
-                        ours = await saturate(port, "/api/feeds/top", 3, 16, gzip=False)
-                        rounds.append((ours, bare))
+            _, told["feed_bytes"] = await (await Connection(port).open()).get("/api/feeds/top", gzip=False)
+            bare = ["-c", BARE, str(bare_port), f"http://127.0.0.1:{port}/api/feeds/top"]
+            with process(bare, bare_port):
+                rounds = []
+                for _ in range(3):
+                    bare_rps = await saturate(bare_port, "/", 3, 16, gzip=False)
+                    rounds.append((await saturate(port, "/api/feeds/top", 3, 16, gzip=False), bare_rps))
             told["feed_rps"] = round(statistics.median(ours for ours, _ in rounds))
-            told["bare_rps"] = round(statistics.median(bare for _, bare in rounds))
-            told["ratio_to_bare"] = round(statistics.median(ours / bare for ours, bare in rounds), 2)
+            told["bare_rps"] = round(statistics.median(bare_rps for _, bare_rps in rounds))
+            told["ratio_to_bare"] = round(statistics.median(ours / bare_rps for ours, bare_rps in rounds), 2)
             before = rss_mb(web.pid)
             heard: list[float] = []
             ready = asyncio.Event()
