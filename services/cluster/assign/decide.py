@@ -11,7 +11,8 @@ from services.cluster.assign.crosslinks import take_link
 from services.cluster.assign.draft import Draft
 from services.cluster.assign.index import SimilarityIndex
 from services.cluster.assign.owners import SHIPPED, read_owners
-from services.cluster.assign.proposals import SecondLook, no_second_look
+from services.cluster.assign.proposals import SecondLook
+from services.cluster.assign.second_look import propose
 from services.cluster.assign.shelves import Index
 from services.cluster.assign.state import Assigned, Effects, State
 from services.cluster.config import StoryRules
@@ -29,7 +30,7 @@ class AssignLogic:
         rules: StoryRules,
         *,
         make_index: Callable[[], Index] = SimilarityIndex,
-        second_look: SecondLook = no_second_look,
+        second_look: SecondLook = propose,
     ) -> None:
         """Begin without stories. Raises `InvalidSetting` for an owner table that can't be read."""
         self._partition = partition

@@ -81,6 +81,14 @@ class SimilarityIndex:
 
     def __init__(self) -> None:
         """Begin empty."""
+        self._empty()
+
+    @property
+    def capacity(self) -> int:
+        """How many articles there is room for."""
+        return self._capacity
+
+    def _empty(self) -> None:
         self._slots: dict[UUID, int] = {}
         self._held: list[UUID] = []
         self._places: dict[int, int] = {}
@@ -296,7 +304,7 @@ class SimilarityIndex:
     def _make_room(self) -> None:
         """Grow to twice the size, or drop what was removed where that is half or more."""
         if 2 * len(self._slots) <= len(self._held):
-            self._refill(self._capacity)
+            self._refill()
             return
         size = len(self._held)
         before = {name: getattr(self, name) for name in _BLOCKS}
@@ -304,13 +312,13 @@ class SimilarityIndex:
         for name, block in before.items():
             getattr(self, name)[:size] = block[:size]
 
-    def _refill(self, capacity: int) -> None:
+    def _refill(self) -> None:
+        """Take in anew what is held, so that the terms and rows of what was removed are gone."""
         kept = [
             (article_id, self.decoded(article_id), float(self._days[slot]), bool(self._known[slot]))
             for article_id, slot in self._slots.items()
         ]
-        self.__init__()  # type: ignore[misc]
-        self._allocate(capacity)
+        self._empty()
         for article_id, decoded, day, known in kept:
             self.add_decoded(article_id, decoded, day, time_known=known)
 

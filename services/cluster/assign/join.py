@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.cluster.assign.index import Link
 
-JOIN_AT: Final = 0.36
+JOIN_AT: Final = 0.4
 """The score at which a story is joined; docs/clustering.md says what other values give."""
 VOICES: Final = (1.0, 0.5, 0.25, 0.125)
 """How much a story's best, second, third and fourth link count; more members don't make a story attractive without end."""

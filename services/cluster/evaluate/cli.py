@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 evaluate_app = typer.Typer(help="Measure clustering on labelled articles.", add_completion=False)
 
@@ -28,7 +27,7 @@ def evaluate(
     from services.cluster.evaluate.report import macro_of, report_of
     from services.cluster.evaluate.run import run_articles
 
-    console, notes = Console(), Console(stderr=True)
+    notes = Console(stderr=True)
     maker = FeatureMaker()
     reports: list[dict[str, Any]] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -39,19 +38,20 @@ def evaluate(
             outcome = run_articles(articles, maker, use_time=not no_time, advance=partial(_advance, progress, task))
             reports.append(report_of(str(path), articles, outcome, cross_lingual=cross_lingual))
             if explain and not as_json:
-                progress.console.print(f"[bold]{path.name}[/bold]")
+                print(path.name)
             if explain:
                 confusions = explained(articles, outcome, explain)
                 if as_json:
                     reports[-1]["confusions"] = confusions
                 else:
                     for line in _lines(confusions):
-                        console.print(line, highlight=False, markup=False)
+                        print(line)
     macro = macro_of(reports)
     if as_json:
         print(json.dumps({"files": reports, "macro": macro}, ensure_ascii=False))
     else:
-        console.print(_table(reports, macro))
+        for line in _table(reports, macro):
+            print(line)
 
 
 def _advance(progress: Progress, task: TaskID, done: int) -> None:
@@ -68,17 +68,18 @@ def _lines(confusions: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _table(reports: list[dict[str, Any]], macro: dict[str, Any]) -> Table:
-    table = Table()
-    for name in ("file", "P", "R", "BCubed F1", "pair F1", "V", "stories", "labelled", "single", "articles/s", "MB"):
-        table.add_column(name, justify="left" if name == "file" else "right")
-    for report in [*reports, {"file": "macro", **macro}]:
-        cubed = report["bcubed"]
-        table.add_row(
-            Path(report["file"]).name,
-            *(f"{cubed[name]:.3f}" for name in ("precision", "recall", "f1")),
-            f"{report['pairwise']['f1']:.3f}",
-            f"{report['v_measure']:.3f}",
-            *(str(report.get(name, "")) for name in ("stories", "labelled_stories", "singletons", "articles_per_second", "peak_memory_mb")),
-        )
-    return table
+def _row(report: dict[str, Any]) -> str:
+    cubed = report["bcubed"]
+    figures = "".join(
+        f"{value:8.3f}" for value in (cubed["precision"], cubed["recall"], cubed["f1"], report["pairwise"]["f1"], report["v_measure"])
+    )
+    counts = "".join(
+        f"{report.get(name, ''):>10}" for name in ("stories", "labelled_stories", "singletons", "articles_per_second", "peak_memory_mb")
+    )
+    return f"{Path(report['file']).name[:28]:<28}{figures}{counts}"
+
+
+def _table(reports: list[dict[str, Any]], macro: dict[str, Any]) -> list[str]:
+    names = "".join(f"{name:>8}" for name in ("P", "R", "F1", "pair F1", "V"))
+    names += "".join(f"{name:>10}" for name in ("stories", "labelled", "single", "per s", "peak MB"))
+    return [f"{'BCubed, pairs, V-measure':<28}{names}", *(_row(report) for report in [*reports, {"file": "macro mean", **macro}])]

@@ -1,0 +1,69 @@
+"""What the second look proposes: small stories are seen again in the light of what came after them.
+
+A large story has proved itself, so looking again at it costs much and repairs little: measured, moving members of large stories
+changes nothing and merging large stories does harm. The work is one search of the index for each recent article at most.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+from uuid import UUID
+
+from services.cluster.assign.index import Link
+from services.cluster.assign.join import JOIN_AT, NEAREST, score_of
+from services.cluster.assign.proposals import Merge, Move, Proposal, View
+
+SMALL: Final = 5
+"""Members of a story that is looked at again."""
+MERGE_AT: Final = 0.55
+"""Mean score of a small story's members for another story at which the two merge; a merge is seldom undone."""
+MOVE_MARGIN: Final = 0.1
+"""By how much another story must score better than its own before an article moves: hysteresis against flapping."""
+
+
+def propose(view: View) -> Iterable[Proposal]:
+    """Propose merges and moves of small stories, the surest first. Depends on the view alone."""
+    proposals: list[Proposal] = []
+    seen: set[UUID] = set()
+    for article_id in view.recent:
+        story_id = view.story_of(article_id)
+        if story_id is None or story_id in seen or view.size_of(story_id) > SMALL:
+            continue
+        seen.add(story_id)
+        proposals += _of_story(view, story_id)
+    return sorted(proposals, key=lambda proposal: -proposal.score)
+
+
+def _of_story(view: View, story_id: UUID) -> Iterator[Proposal]:
+    members = view.members_of(story_id, SMALL)
+    if not members:
+        return
+    scores = [_scores(view, view.index.links_of(member)) for member in members]
+    others = dict.fromkeys(other for by_story in scores for other in by_story if other != story_id)
+    means = {other: sum(by_story.get(other, (0.0, ()))[0] for by_story in scores) / len(scores) for other in others}
+    best = max(means, key=lambda other: means[other], default=None)
+    needed = JOIN_AT if len(members) == 1 else MERGE_AT
+    if best is not None and means[best] >= needed and view.size_of(best) >= view.size_of(story_id):
+        nearest = tuple(article for by_story in scores for article in by_story.get(best, (0.0, ()))[1])
+        yield Merge(story_id, best, means[best], nearest[:NEAREST])
+        return
+    if len(members) == 1:
+        return
+    for member, by_story in zip(members, scores, strict=True):
+        own = by_story.get(story_id, (0.0, ()))[0]
+        into = max((other for other in by_story if other != story_id), key=lambda other: by_story[other][0], default=None)
+        if into is not None and by_story[into][0] >= max(JOIN_AT, own + MOVE_MARGIN):
+            yield Move(member, into, by_story[into][0], by_story[into][1][:NEAREST])
+            return
+
+
+def _scores(view: View, links: Sequence[Link]) -> dict[UUID, tuple[float, tuple[UUID, ...]]]:
+    """Give each linked story's score and its articles, best first."""
+    by_story: dict[UUID, list[Link]] = {}
+    for link in links:
+        story_id = view.story_of(link.article_id)
+        if story_id is not None:
+            by_story.setdefault(story_id, []).append(link)
+    return {
+        story_id: (score_of([link.probability for link in theirs]), tuple(link.article_id for link in theirs))
+        for story_id, theirs in by_story.items()
+    }
