@@ -77,12 +77,13 @@ async def postgres_process(tmp_path_factory: pytest.TempPathFactory, watchdog: W
 @pytest.fixture
 async def postgres(postgres_process: Server) -> AsyncIterator[str]:
     """Give the URL of an empty database of the test's own."""
-    async with _database(postgres_process) as url:
+    async with empty_database(postgres_process) as url:
         yield url
 
 
 @asynccontextmanager
-async def _database(server: Server, template: str = "template0") -> AsyncIterator[str]:
+async def empty_database(server: Server, template: str = "template0") -> AsyncIterator[str]:
+    """Give the URL of a new database, which is dropped at the end."""
     name = f"test_{secrets.token_hex(6)}"
     await _execute(server, f"CREATE DATABASE {name} OWNER {ROLE} TEMPLATE {template}")
     try:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.publish.materialise.decode import decode
 from services.publish.materialise.tables import BY_TOPIC, Table
-from shared.contracts import Article, ArticleStatus, Brief, DeadLetter, Member, Message, Story, StoryStatus, StoryUpdated
+from shared.contracts import Article, ArticleStatus, Brief, DeadLetter, Member, Story, StoryStatus, StoryUpdated
 from shared.ids import event_id
 from shared.kafka.decision import SourceRecord
 from shared.topics import ARTICLES, DEAD_LETTERS, STORIES, STORY_BRIEFS, STORY_MEMBERS, STORY_UPDATES, Topic
@@ -20,13 +20,13 @@ class Told:
     """All that the topics say."""
 
     records: Mapping[str, Sequence[Any]]
+    letters: list[DeadLetter] = field(default_factory=list)
     articles: dict[UUID, Article] = field(default_factory=dict)
     versions: dict[UUID, list[int]] = field(default_factory=lambda: defaultdict(list))
     updates: list[StoryUpdated] = field(default_factory=list)
     stories: dict[UUID, Story] = field(default_factory=dict)
     members: dict[UUID, Member] = field(default_factory=dict)
     briefs: dict[UUID, Brief] = field(default_factory=dict)
-    letters: list[DeadLetter] = field(default_factory=list)
 
     def members_of(self, story_id: UUID) -> list[Member]:
         """Give a story's present members by number."""
@@ -35,9 +35,14 @@ class Told:
 
 
 async def read_all(broker: str) -> Told:
-    """Read the topics."""
-    topics = (ARTICLES, STORY_UPDATES, STORIES, STORY_MEMBERS, STORY_BRIEFS, DEAD_LETTERS)
-    told = Told({topic.name: await read_records(broker, topic) for topic in topics})
+    """Read the topics, but for what has become dead letters."""
+    letters = [DeadLetter.from_bytes(record.value) for record in await read_records(broker, DEAD_LETTERS)]
+    dead = {(letter.topic, letter.partition, letter.offset) for letter in letters}
+    records = {}
+    for topic in (ARTICLES, STORY_UPDATES, STORIES, STORY_MEMBERS, STORY_BRIEFS):
+        found = await read_records(broker, topic)
+        records[topic.name] = [record for record in found if (record.topic, record.partition, record.offset) not in dead]
+    told = Told(records, letters=letters)
     for record in told.records[ARTICLES.name]:
         if record.value is not None:
             article = Article.from_bytes(record.value)
@@ -47,7 +52,6 @@ async def read_all(broker: str) -> Told:
     told.stories = _latest(told, STORIES, Story, "story_id")
     told.members = _latest(told, STORY_MEMBERS, Member, "article_id")
     told.briefs = _latest(told, STORY_BRIEFS, Brief, "story_id")
-    told.letters = [DeadLetter.from_bytes(record.value) for record in told.records[DEAD_LETTERS.name]]
     return told
 
 
@@ -160,8 +164,3 @@ def _comparable(value: Any) -> Any:
 def explain(letters: Iterable[DeadLetter]) -> list[str]:
     """Put dead letters into lines, for the message of a failed assertion."""
     return [f"{letter.stage} {letter.topic}[{letter.partition}]@{letter.offset} {letter.reason}: {letter.error}" for letter in letters]
-
-
-def by_key(records: Iterable[Any], kind: type[Message]) -> dict[str, Message]:
-    """Give the last message of each key."""
-    return {record.key.decode(): kind.from_bytes(record.value) for record in records if record.value is not None}
