@@ -8,7 +8,7 @@ import numpy as np
 
 from shared.contracts import Features
 
-CONTAINED: Final = 0.65
+CONTAINED: Final = 0.5
 """Share of the shorter text's shingles that the longer one must hold: survives changed headlines, cuts and added lines."""
 SIMILAR: Final = 0.2
 """Jaccard similarity below which a signature can't tell a cut copy from chance."""

@@ -135,7 +135,7 @@ def small_partition() -> Partition:
     return Partition(rules(keep_days=10, sweep_limit=2, copies_indexed=1, second_look_every=4), second_look=eager_look)
 
 
-GIVEN = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+GIVEN = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @GIVEN
