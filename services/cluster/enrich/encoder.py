@@ -40,9 +40,14 @@ class SentenceEncoder:
         """
         if not any(map(str.isalnum, text)):
             return None
-        vector = self._loaded().encode(text) @ self._transform - self._shift
+        vector = self.raw(text) @ self._transform - self._shift
         length = float(np.sqrt(vector @ vector))
         return None if length < 1e-6 else np.clip(np.rint(vector * (UNIT / length)), -127, 127).astype(np.int8)
+
+    def raw(self, text: str) -> npt.NDArray[np.float32]:
+        """Give the encoder's own vector of a text: 512 dimensions, unit length."""
+        vector: npt.NDArray[np.float32] = self._loaded().encode(text)
+        return vector
 
     def rarity(self, word: str) -> float:
         """Give how rare a word (lower case) is in the encoder's 16 languages, as an idf from 0.3 to 7.6."""

@@ -74,6 +74,10 @@ class FeatureMaker:
             words=len(text_words),
         )
 
+    def raw_vector(self, title: str, text: str) -> npt.NDArray[np.float32]:
+        """Give the encoder's own vector (512) of a text's beginning, for fitting."""
+        return self._encoder.raw(_beginning(clean(_sound(title)), clean(_sound(text[:TEXT_CHARS]))))
+
     def _rarities(self, language: str, ids: Sequence[int], terms: Sequence[str]) -> list[float]:
         background = background_of(language)
         if background is not None:

@@ -1,0 +1,209 @@
+"""Fits what clustering ships from labelled articles: the background idf, the whitening, the usual spread, the pair model's weights.
+
+Only parameters leave this module: document frequencies of hashed stems, moments of vectors, five numbers. Each family of sets
+counts the same whatever its size. `cross_validate` leaves one family out at a time, which is the figure to go by.
+"""
+
+import json
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+
+from services.cluster.assign import score
+from services.cluster.assign.index import MAX_LINKS, Link, SimilarityIndex, decode
+from services.cluster.assign.join import JOIN_AT, choose_story
+from services.cluster.enrich.encoder import DIMENSIONS
+from services.cluster.enrich.features import LEAD_WORDS, TITLE_WORDS, FeatureMaker, term_id
+from services.cluster.enrich.stems import clean, stemmer_of, words_of
+from services.cluster.evaluate.labelled import LabelledArticle, read_labelled
+from services.cluster.evaluate.measure import bcubed
+
+TRUE_PAIRS = 5
+FALSE_PAIRS = 15
+"""Pairs of an article that the model learns from: some true ones, and the false ones that look most like true."""
+LEAST_FREQUENCY = 3
+RIDGE = 1e-4
+STEPS = 800
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """All candidate pairs of a stream. `rows`: (pairs, features); `starts`: where each article's pairs begin."""
+
+    rows: npt.NDArray[np.float32]
+    true: npt.NDArray[np.bool_]
+    time: npt.NDArray[np.float32]
+    slots: npt.NDArray[np.intp]
+    starts: npt.NDArray[np.intp]
+    labels: list[str]
+
+
+def variants(articles: Sequence[LabelledArticle]) -> dict[str, list[LabelledArticle]]:
+    """Give a set as it is, without times, and (where it has texts) its titles alone and its first 50 words."""
+    found = {"whole": list(articles)}
+    if any(article.published_at for article in articles):
+        found["no time"] = sorted(
+            (replace(article, published_at=None) for article in articles), key=lambda article: term_id(article.article_id)
+        )
+    if any(article.text for article in articles):
+        found["titles"] = [replace(article, text="") for article in articles]
+        found["leads"] = [replace(article, text=" ".join(article.text.split()[:50])) for article in articles]
+    return found
+
+
+def pairs_of(articles: Sequence[LabelledArticle], maker: FeatureMaker) -> Pairs:
+    """Run a stream through the index and keep each article's candidates."""
+    index = SimilarityIndex()
+    rows, slots, times, starts, true = [], [], [], [0], []
+    labels = [article.story for article in articles]
+    named = np.array([term_id(label) for label in labels])
+    for number, article in enumerate(articles):
+        decoded = decode(maker.features(article.title, article.text, article.language))
+        day = article.published_at.timestamp() / 86_400 if article.published_at else 18_262.0
+        found, compared, days, known = index.compare(decoded, day, time_known=article.published_at is not None)
+        index.add_decoded(UUID(int=number), decoded, day, time_known=article.published_at is not None)
+        rows.append(compared)
+        slots.append(found)
+        times.append(score.time_log_odds(days, known))
+        true.append(named[found] == named[number])
+        starts.append(starts[-1] + len(found))
+    return Pairs(np.concatenate(rows), np.concatenate(true), np.concatenate(times), np.concatenate(slots), np.array(starts), labels)
+
+
+def fit_weights(streams: Mapping[str, Sequence[Pairs]]) -> tuple[npt.NDArray[np.float64], float]:
+    """Fit the logistic model with weights that are never negative; each family counts the same. Gives weights and intercept."""
+    rows, true, shares = [], [], []
+    for family in streams.values():
+        for pairs in family:
+            chosen = _telling(pairs)
+            rows.append(pairs.rows[chosen])
+            true.append(pairs.true[chosen])
+            shares.append(np.full(len(chosen), 1 / len(pairs.labels) / len(family)))
+    x, y, share = np.concatenate(rows).astype(np.float64), np.concatenate(true), np.concatenate(shares)
+    share /= share.sum()
+    scale = np.maximum(x.std(axis=0), 1e-6)
+    z, sign = x / scale, np.where(y, 1.0, -1.0)
+
+    z = np.column_stack((z, np.ones(len(z))))
+    ridge = RIDGE * np.append(np.ones(x.shape[1]), 0.0)
+    step = 1 / (0.25 * float(np.linalg.eigvalsh((z * share[:, None]).T @ z)[-1]) + 2 * RIDGE)
+    point = ahead = np.zeros(z.shape[1])
+    speed = 1.0
+    for _ in range(STEPS):
+        # FISTA (Beck and Teboulle 2009): a gradient step from ahead, then back into the weights that aren't negative.
+        gradient = z.T @ (-share * sign / (1 + np.exp(sign * (z @ ahead)))) + 2 * ridge * ahead
+        there = ahead - step * gradient
+        there[:-1] = np.maximum(there[:-1], 0)
+        faster = (1 + np.sqrt(1 + 4 * speed * speed)) / 2
+        ahead, point, speed = there + (speed - 1) / faster * (there - point), there, faster
+    return point[:-1] / scale, float(point[-1])
+
+
+def cross_validate(streams: Mapping[str, Mapping[str, Pairs]]) -> dict[str, dict[str, float]]:
+    """Give each stream's BCubed F1 with weights fitted on all families but its own."""
+    figures: dict[str, dict[str, float]] = {}
+    for held_out, own in streams.items():
+        weights, intercept = fit_weights({name: list(family.values()) for name, family in streams.items() if name != held_out})
+        figures[held_out] = {name: joined_f1(pairs, weights, intercept) for name, pairs in own.items()}
+    return figures
+
+
+def joined_f1(pairs: Pairs, weights: npt.NDArray[np.float64], intercept: float, join_at: float = JOIN_AT) -> float:
+    """Join the articles in order by a model and give the BCubed F1, without a second look."""
+    chances = score.probability((pairs.rows @ weights + intercept + pairs.time).astype(np.float32))
+    stories: dict[UUID, UUID] = {}
+    for number in range(len(pairs.labels)):
+        here = slice(pairs.starts[number], pairs.starts[number + 1])
+        best = np.argsort(-chances[here], kind="stable")[:MAX_LINKS]
+        links = [Link(UUID(int=int(pairs.slots[here][at])), float(chances[here][at])) for at in best]
+        choice = choose_story(links, stories.get)
+        article_id = UUID(int=number)
+        stories[article_id] = stories[choice.nearest[0]] if choice.nearest and choice.score >= join_at else article_id
+    return bcubed(pairs.labels, list(stories.values())).f1
+
+
+def fit_background(articles: Sequence[LabelledArticle], language: str, path: Path) -> None:
+    """Write the idf of stems in a language's news, by term id."""
+    stem, frequencies = stemmer_of(language), Counter[int]()
+    own = [article for article in articles if article.language == language]
+    for article in own:
+        words = [*words_of(clean(article.title), TITLE_WORDS), *words_of(clean(article.text[:6_000]), LEAD_WORDS)]
+        frequencies.update({term_id(term) for term in stem([word.folded for word in words])})
+    kept = sorted((identity, count) for identity, count in frequencies.items() if count >= LEAST_FREQUENCY)
+    idf = [np.log((len(own) + 50) / (count + 0.5)) for _, count in kept]
+    np.savez_compressed(
+        path,
+        ids=np.array([identity for identity, _ in kept], np.uint32),
+        idf=np.array(idf, np.float16),
+        rarest=np.float16(np.log(len(own) + 50)),
+    )
+
+
+def fit_whitening(vectors: npt.NDArray[np.float32], whitening: Path, spread: Path) -> None:
+    """Write the whitening of the encoder's raw vectors (n, 512), and the second moments of what it gives."""
+    mean = vectors.mean(axis=0)
+    spreads, directions = np.linalg.eigh(np.cov((vectors - mean).T))
+    kept = np.argsort(-spreads)[:DIMENSIONS]
+    transform = directions[:, kept] * spreads[kept] ** -0.25
+    white = (vectors - mean) @ transform
+    white /= np.maximum(np.sqrt((white * white).sum(axis=1, keepdims=True)), 1e-6)
+    np.savez_compressed(whitening, mean=mean.astype(np.float16), transform=transform.astype(np.float16))
+    np.savez_compressed(spread, moment=(white.T @ white / len(white)).astype(np.float16))
+
+
+def fitted(families: Mapping[str, Sequence[LabelledArticle]], maker: FeatureMaker) -> dict[str, Any]:
+    """Fit the pair model on families of labelled articles and say how it does on each when that one is left out."""
+    streams = {name: {kind: pairs_of(own, maker) for kind, own in variants(articles).items()} for name, articles in families.items()}
+    weights, intercept = fit_weights({name: list(own.values()) for name, own in streams.items()})
+    return {
+        "features": list(score.FEATURES),
+        "weights": [round(float(weight), 3) for weight in weights],
+        "intercept": round(intercept, 3),
+        "left_out": {name: {kind: round(f1, 4) for kind, f1 in figures.items()} for name, figures in cross_validate(streams).items()},
+    }
+
+
+def _telling(pairs: Pairs) -> npt.NDArray[np.intp]:
+    """Choose the pairs to learn from: true ones spread evenly, false ones by how much they look like true."""
+    hard = pairs.rows[:, 0] + 0.5 * pairs.rows[:, 1]
+    chosen: dict[str, list[npt.NDArray[np.intp]]] = defaultdict(list)
+    for start, end in zip(pairs.starts, pairs.starts[1:], strict=False):
+        own = np.arange(start, end)
+        true, false = own[pairs.true[own]], own[~pairs.true[own]]
+        chosen["true"].append(true[np.linspace(0, len(true) - 1, min(len(true), TRUE_PAIRS)).astype(np.intp)] if len(true) else true)
+        chosen["false"].append(false[np.argsort(-hard[false], kind="stable")[:FALSE_PAIRS]])
+    return np.concatenate(chosen["true"] + chosen["false"])
+
+
+def fit_parameters(articles: Sequence[LabelledArticle], maker: FeatureMaker, folder: Path) -> None:
+    """Write background, whitening and spread of English articles into a folder, to be shipped in enrich and assign."""
+    fit_background(articles, "en", folder / "background_en.npz")
+    fit_whitening(
+        np.array([maker.raw_vector(article.title, article.text) for article in articles]), folder / "whitening.npz", folder / "spread.npz"
+    )
+
+
+def main() -> None:
+    """Fit the pair model on the files named on the command line, each a family, and print it as JSON.
+
+    `--parameters FOLDER` first: write what the features are made with instead.
+    """
+    arguments = sys.argv[1:]
+    folder = Path(arguments[1]) if arguments[:1] == ["--parameters"] else None
+    families = {path: read_labelled(Path(path)) for path in arguments[2 if folder else 0 :]}
+    maker = FeatureMaker()
+    if folder is not None:
+        fit_parameters([article for articles in families.values() for article in articles], maker, folder)
+    else:
+        print(json.dumps(fitted(families, maker), indent=2))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
