@@ -5,7 +5,8 @@
 Starts a broker and a database of its own, fills the topics with made-up messages of usual sizes, and measures in the same run:
 1. COPY of the rows that the topics hold, from memory, into the same tables with the same indexes;
 2. the materialiser from the topics' beginning to their end, its offsets and all that it derives (feeds' entries, queue) included;
-3. the time from append to row, while articles flow at a rate.
+3. the time from append to row, while articles flow at a rate;
+4. the time from a story's append to its brief's row, brief worker and materialiser together, at a tenth of the rate.
 """
 
 import argparse
@@ -28,7 +29,8 @@ from deploy.local.ports import free_ports
 from deploy.local.postgres import Server
 from deploy.local.supervise import Watchdog
 from services.publish import schema
-from services.publish.config import MaterialiseSettings
+from services.publish.brief.app import run as run_briefs
+from services.publish.config import BriefSettings, MaterialiseSettings
 from services.publish.connect import Connection, connect
 from services.publish.materialise import tables
 from services.publish.materialise.app import run
@@ -115,7 +117,9 @@ def messages(articles: int, seed: int = 1) -> Iterator[list[tuple[Any, str, Any]
             **counts,
         )
         sentences = tuple(Sentence(text=text(20), citations=(place + 1,)) for _ in range(3))
-        brief = Brief(story_id=story_id, story_revision=place + 1, sections=tuple(Section(heading=text(6), sentences=sentences) for _ in range(3)))
+        brief = Brief(
+            story_id=story_id, story_revision=place + 1, sections=tuple(Section(heading=text(6), sentences=sentences) for _ in range(3))
+        )
         yield [
             (ARTICLES, str(article_id), article),
             (STORY_UPDATES, str(story_id), update),
@@ -132,7 +136,9 @@ async def fill(bootstrap: str, made: list[list[tuple[Any, str, Any]]]) -> None:
     try:
         for batch in made:
             for topic, key, message in batch:
-                await producer.send(topic.name, key=key.encode(), value=message.to_bytes(), partition=key_partition(key, topic) % topic.partitions)
+                await producer.send(
+                    topic.name, key=key.encode(), value=message.to_bytes(), partition=key_partition(key, topic) % topic.partitions
+                )
         await producer.flush()
     finally:
         await producer.stop()
@@ -172,10 +178,10 @@ async def materialise(settings: MaterialiseSettings, connection: Connection, rec
     stop = asyncio.Event()
     task = asyncio.ensure_future(run(settings, stop))
     behind = "SELECT count(*) > 0 AND sum(next_offset) >= $1 FROM consumed_offsets"
-    while not await connection.fetchval("SELECT count(*) FROM consumed_offsets"):
+    while not await connection.fetchval("SELECT count(*) FROM consumed_offsets"):  # noqa: ASYNC110 - a database has no event to wait for
         await asyncio.sleep(0.01)
     began = time.perf_counter()
-    while not await connection.fetchval(behind, records):
+    while not await connection.fetchval(behind, records):  # noqa: ASYNC110
         await asyncio.sleep(0.02)
     took = time.perf_counter() - began
     stop.set()
@@ -211,17 +217,66 @@ async def latency(settings: MaterialiseSettings, connection: Connection, seconds
         due += 1 / rate
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         sends = [
-            await producer.send(topic.name, key=key.encode(), value=message.to_bytes(), partition=key_partition(key, topic)) for topic, key, message in batch
+            await producer.send(topic.name, key=key.encode(), value=message.to_bytes(), partition=key_partition(key, topic))
+            for topic, key, message in batch
         ]
         await asyncio.gather(*sends)
         sent[batch[0][2].article_id] = time.perf_counter()
-        await connection.execute("DELETE FROM story_members WHERE story_id <> $1", batch[1][2].story_id) if len(sent) % 200 == 0 else None
+        if len(sent) % 200 == 0:
+            await connection.execute("DELETE FROM story_members WHERE story_id <> $1", batch[1][2].story_id)
     await asyncio.sleep(2)
     stop.set()
     await asyncio.gather(task, watching)
     await producer.stop()
     await listener.close()
     return sorted(1000 * (seen[article_id] - at) for article_id, at in sent.items() if article_id in seen)
+
+
+async def brief_latency(settings: MaterialiseSettings, connection: Connection, seconds: int, rate: int) -> list[float]:
+    """Give the milliseconds from a story's append to its brief's row, while articles with all but briefs flow at a rate."""
+    briefs = BriefSettings(kafka_bootstrap_servers=settings.kafka_bootstrap_servers, database_url=settings.database_url)
+    stop = asyncio.Event()
+    tasks = [asyncio.ensure_future(run(settings, stop)), asyncio.ensure_future(run_briefs(briefs, stop))]
+    names = ", ".join([*(table.name for table in tables.ALL if table.name != "story_updates"), "feed_entries", "brief_queue"])
+    await connection.execute(f"TRUNCATE {names}")
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
+    await producer.start()
+    due = time.perf_counter()
+    sent: dict[tuple[UUID, int], float] = {}
+    seen: dict[tuple[UUID, int], float] = {}
+
+    async def watch() -> None:
+        listener = await connect(settings, "bench")
+        while not stop.is_set():
+            rows = await listener.fetch("SELECT story_id, story_revision FROM story_briefs ORDER BY appended_at DESC LIMIT 50")
+            for row in rows:
+                seen.setdefault((row["story_id"], row["story_revision"]), time.perf_counter())
+            await asyncio.sleep(0.002)
+        await listener.close()
+
+    watching = asyncio.ensure_future(watch())
+    for batch in messages(seconds * rate, seed=3):
+        due += 1 / rate
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        story = batch[2][2]
+        sends = [
+            await producer.send(topic.name, key=key.encode(), value=message.to_bytes(), partition=key_partition(key, topic))
+            for topic, key, message in batch
+            if topic is not STORY_BRIEFS
+        ]
+        sent[story.story_id, story.revision] = time.perf_counter()
+        await asyncio.gather(*sends)
+    await asyncio.sleep(2)
+    stop.set()
+    await asyncio.gather(*tasks, watching)
+    await producer.stop()
+    # Of two revisions soon after each other only the last may get a brief.
+    return sorted(1000 * (seen[key] - at) for key, at in sent.items() if key in seen)
+
+
+def told(found: list[float]) -> str:
+    """Say a distribution of milliseconds in words."""
+    return f"median {statistics.median(found):.0f} ms, p99 {found[int(len(found) * 0.99)]:.0f} ms, of {len(found):,}"
 
 
 async def measure(articles: int, seconds: int, rate: int) -> None:
@@ -248,17 +303,16 @@ async def measure(articles: int, seconds: int, rate: int) -> None:
             copied = await copy(connection, rows)
             names = ", ".join([*(table.name for table in tables.ALL), "consumed_offsets", "feed_entries", "brief_queue"])
             await connection.execute(f"TRUNCATE {names}")
-            await connection.execute("CHECKPOINT") if False else None
             took = await materialise(settings, connection, articles * 5)
             print(f"rows {count:,} of {articles * 5:,} records")
             print(f"COPY         {count / copied:9,.0f} rows/s  ({copied:.2f} s)")
-            print(f"materialise  {count / took:9,.0f} rows/s  ({took:.2f} s), {articles * 5 / took:,.0f} records/s: {copied / took:.2f} of COPY")
+            print(
+                f"materialise  {count / took:9,.0f} rows/s  ({took:.2f} s), {articles * 5 / took:,.0f} records/s: {copied / took:.2f} of COPY"
+            )
             if seconds:
-                found = await latency(settings, connection, seconds, rate)
-                print(
-                    f"append to row at {rate} articles/s: median {statistics.median(found):.0f} ms, "
-                    f"p99 {found[int(len(found) * 0.99)]:.0f} ms, of {len(found):,}"
-                )
+                print(f"append to row at {rate} articles/s: {told(await latency(settings, connection, seconds, rate))}")
+                slow = max(1, rate // 10)
+                print(f"story to brief's row at {slow} articles/s: {told(await brief_latency(settings, connection, seconds, slow))}")
             await connection.close()
         finally:
             broker.kill()

@@ -81,6 +81,13 @@ async def test_a_feeds_country_reaches_stories_that_are_there(connection: Connec
     assert await stories_of(connection, "country/SE") == {made_id("story")}
 
 
+async def test_a_further_appearance_of_the_same_version_counts(connection: Connection) -> None:
+    """An article that a second feed carries comes again in the same version, and its story stands in that feed's country too."""
+    await load(connection, feed(), feed("other", country="CL"), story(), member(), article())
+    await load(connection, article(appearances=(made_id("feed"), made_id("other"))))
+    assert await stories_of(connection, "country/CL") == {made_id("story")}
+
+
 async def test_a_feed_made_while_rows_are_written_misses_none(settings: PublishSettings, connection: Connection) -> None:
     """Stories that are written while a feed is filled are in it."""
     writer = await connect(settings, "test")

@@ -266,7 +266,8 @@ ARTICLE_ROWS: Final = Table(
     key=("article_id",),
     record_key=lambda article: article.article_id,
     row=_article,
-    keeps=Keeps.HIGHER,
+    # The same version comes again with more appearances when other feeds carry the article too.
+    keeps=Keeps.NOT_LOWER,
     version="version",
 )
 STORY_ROWS: Final = Table(
