@@ -62,8 +62,3 @@ class SecondLook(Protocol):
 
     def __call__(self, view: View) -> Iterable[Proposal]:
         """Give proposals, the surest first."""
-
-
-def no_second_look(view: View) -> Iterable[Proposal]:  # noqa: ARG001 - it is what it looks at in vain
-    """Propose nothing."""
-    return ()

@@ -9,7 +9,7 @@ from typing import Any
 from services.cluster.assign.decide import AssignLogic
 from services.cluster.assign.index import Link
 from services.cluster.assign.owners import SHIPPED, read_owners
-from services.cluster.assign.proposals import Merge, Move, Proposal, Split, View, no_second_look
+from services.cluster.assign.proposals import Merge, Move, Proposal, Split, View
 from services.cluster.config import StoryRules
 from shared import ids
 from shared.contracts import (
@@ -59,6 +59,10 @@ class ExactIndex:
             for article_id, held in self.held.items()
         ]
         return sorted((link for link in found if link.probability > 0), key=lambda link: (-link.probability, link.article_id))[:40]
+
+
+def no_second_look(view: View) -> Iterable[Proposal]:
+    return ()
 
 
 def eager_look(view: View) -> Iterator[Proposal]:

@@ -8,6 +8,7 @@ from zlib import crc32
 import numpy as np
 
 from services.cluster.assign.index import SimilarityIndex
+from services.cluster.assign.second_look import propose
 from services.cluster.enrich.features import FeatureMaker
 from shared.contracts import StoryInput
 from tests.cluster.assign.made_up import NOON, Partition, article, clock, rules
@@ -59,13 +60,16 @@ def stream() -> Iterator[StoryInput]:
 
 
 def test_a_restart_anywhere_leaves_no_trace() -> None:
-    steady, restarted = (Partition(rules(second_look_every=50), SimilarityIndex) for _ in range(2))
+    steady, restarted = (Partition(rules(second_look_every=20), SimilarityIndex, propose) for _ in range(2))
     for place, story_input in enumerate(stream()):
         if place % 61 == 60:
             restarted.restart()
         steady.take(story_input)
         restarted.take(story_input)
     assert len(steady.consumer.stories) > 20
+    assert {"merged", "article_added", "article_corrected", "article_removed", "closed"} <= {
+        event.reason for event in steady.consumer.updates
+    }
     assert restarted.bytes == steady.bytes
     assert restarted.changelog == steady.changelog
 
