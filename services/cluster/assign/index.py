@@ -98,7 +98,7 @@ class SimilarityIndex:
         self._df = np.zeros(_FIRST_CAPACITY, np.int32)
         self._query = np.zeros(_FIRST_CAPACITY, np.float32)
         self._sum = np.zeros(_DIMENSIONS, np.int64)
-        self._moment = np.zeros((_DIMENSIONS, _DIMENSIONS), np.int64)
+        self._moment = _usual_moment().copy()
         self._allocate(_FIRST_CAPACITY)
 
     def _allocate(self, capacity: int) -> None:
@@ -239,9 +239,9 @@ class SimilarityIndex:
     # Meaning
 
     def _count(self, vector: npt.NDArray[np.int8], times: int) -> None:
-        wide = vector.astype(np.int64)
-        self._sum += times * wide
-        self._moment += np.outer(wide * times, wide)
+        wide = vector.astype(np.float64)
+        self._sum += times * vector.astype(np.int64)
+        self._moment += np.multiply.outer(wide * times, wide)
 
     def _meaning(self, vector: npt.NDArray[np.int8], slots: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
         """Cosines of the vectors, the index's mean taken off, and by how many standard deviations they exceed the usual."""
@@ -253,10 +253,10 @@ class SimilarityIndex:
             return np.zeros(len(slots), np.float32), np.zeros(len(slots), np.float32)
         mine /= max(float(np.sqrt((mine * mine).sum())), 1e-6)
         cosines = (theirs * mine).sum(axis=1) / np.maximum(np.sqrt((theirs * theirs).sum(axis=1)), 1e-6)
-        moment = (self._moment / _UNIT**2 + SPREAD_PRIOR * _usual_moment()) / (held + SPREAD_PRIOR)
         wide = mine.astype(np.float64)
         usual = float((centre * mine).sum()) * held / (held + MEAN_PRIOR)
-        variance = float((wide * (moment * wide).sum(axis=1)).sum()) - usual**2
+        moment = float((wide * (self._moment * wide).sum(axis=1)).sum()) / (_UNIT**2 * (held + SPREAD_PRIOR))
+        variance = moment - usual**2
         spread = np.sqrt(max(variance, 0.0) + MEANING_FLOOR**2)
         return cosines.astype(np.float32), np.maximum(cosines / spread, 0).astype(np.float32)
 
@@ -342,6 +342,7 @@ class SimilarityIndex:
 
 @cache
 def _usual_moment() -> npt.NDArray[np.float64]:
-    """Second moments of vectors in the news at large."""
+    """Second moments of `SPREAD_PRIOR` vectors in the news at large: whole numbers, so that sums with others are exact."""
     with files(__package__).joinpath("spread.npz").open("rb") as stream, np.load(stream) as fitted:
-        return fitted["moment"].astype(np.float64)  # type: ignore[no-any-return]
+        moment: npt.NDArray[np.float64] = np.rint(fitted["moment"].astype(np.float64) * (SPREAD_PRIOR * _UNIT**2))
+    return moment
