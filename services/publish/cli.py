@@ -163,6 +163,19 @@ def prune(days: Annotated[int, typer.Option(min=1, help="History younger than th
     typer.echo(f"{_run(work()):,} revisions deleted")
 
 
+@db_app.command("retry-briefs")
+def retry_briefs() -> None:
+    """Make the briefs again that could not be made (dead letters of stage brief), as after a release that mends it."""
+
+    async def work() -> int:
+        from services.publish.maintain import retry_briefs
+
+        async with _connected() as (connection, _):
+            return await retry_briefs(connection)
+
+    typer.echo(f"{_run(work()):,} stories are on the queue again")
+
+
 @db_app.command("grant-reader")
 def grant_reader(role: Annotated[str, typer.Argument(help="A Postgres role; it is made where there is none.")]) -> None:
     """Let a role read the SQL views (docs/sql.md) and nothing else."""

@@ -7,6 +7,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from services.publish.connect import Connection
 from services.publish.materialise import tables
 from services.publish.materialise.entries import ENTRIES_LOCK
+from services.publish.materialise.write import BRIEFS_CHANNEL
 from shared.errors import Refused
 from shared.kafka.client import client_options, start_client
 from shared.settings import Settings
@@ -71,6 +72,16 @@ async def prune_history(connection: Connection, days: int) -> int:
     async with connection.transaction():
         status = await connection.execute(_PRUNE, days)
         await connection.execute(_RAISE_FLOOR)
+    return int(status.rpartition(" ")[2])
+
+
+async def retry_briefs(connection: Connection) -> int:
+    """Put the stories whose briefs could not be made on the queue again, and give how many."""
+    async with connection.transaction():
+        status = await connection.execute(
+            "WITH failed AS (DELETE FROM brief_failures RETURNING story_id) INSERT INTO brief_queue (story_id) SELECT story_id FROM failed"
+        )
+        await connection.execute("SELECT pg_notify($1, '')", BRIEFS_CHANNEL)
     return int(status.rpartition(" ")[2])
 
 

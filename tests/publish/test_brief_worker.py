@@ -16,6 +16,7 @@ from services.publish.brief.composer import Composer
 from services.publish.brief.source import Source
 from services.publish.config import BriefSettings, MaterialiseSettings, PublishSettings
 from services.publish.connect import Connection
+from services.publish.maintain import retry_briefs
 from services.publish.materialise.app import run as run_rows
 from shared.contracts import ArticleStatus, Brief, DeadLetter, StoryStatus
 from shared.errors import Refused
@@ -172,6 +173,9 @@ async def test_a_story_that_cannot_be_told_is_one_dead_letter_and_harms_no_other
         await put(briefs.kafka_bootstrap_servers, article("x", 2, text=MORE_ICE))
         await eventually(lambda: connection.fetchval("SELECT true FROM articles WHERE version = 2"))
         await eventually(lambda: connection.fetchval("SELECT count(*) = 0 FROM brief_queue"))
+        monkeypatch.undo()
+        assert await retry_briefs(connection) == 1
+        await eventually(lambda: brief_of(connection, "bad", 2))
     letters = [DeadLetter.from_bytes(record.value) for record in await read_topic(briefs.kafka_bootstrap_servers, DEAD_LETTERS)]
     assert [(letter.reason, letter.topic) for letter in letters] == [("compose_failed", STORIES.name)] * 2
     assert len({letter.letter_id for letter in letters}) == 2
