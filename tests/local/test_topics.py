@@ -1,10 +1,12 @@
 """`slugline topics` against the real broker."""
 
+import asyncio
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 from shared import topics
 from shared.errors import Unreachable
@@ -71,22 +73,38 @@ def test_three_replicas_survive_the_loss_of_a_broker() -> None:
     assert "min.insync.replicas" not in kafka_admin.settings_of(topics.FEEDS, 1)
 
 
-async def test_topics_made_anew_have_no_group_of_ours_even_of_members_that_never_left(clean_topics: str) -> None:
+MEMBER = """
+import asyncio, sys
+from aiokafka import AIOKafkaConsumer
+
+async def main(servers, topic, group, instance):
+    options = {"bootstrap_servers": servers, "group_id": group, "group_instance_id": instance or None, "auto_offset_reset": "earliest"}
+    async with AIOKafkaConsumer(topic, **options) as consumer:
+        await consumer.getone()
+        await consumer.commit()
+        print("committed", flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("instance", ["", "pod-0"])
+async def test_topics_made_anew_have_no_group_of_ours_even_of_members_that_were_killed(clean_topics: str, instance: str) -> None:
     """Else a partition owner would find its group's offset without its state, and rightly refuse to start."""
-    tp = TopicPartition(topics.FEEDS.name, 0)
+    tp, group = TopicPartition(topics.FEEDS.name, 0), f"slugline-{instance or 'dynamic'}"
     async with AIOKafkaProducer(bootstrap_servers=clean_topics) as producer:
-        await producer.send_and_wait(tp.topic, b"{}", key=b"k", partition=0)
-    for instance in (None, "pod-0"):
-        group = f"slugline-{instance}"
-        async with AIOKafkaConsumer(
-            tp.topic, bootstrap_servers=clean_topics, group_id=group, group_instance_id=instance, auto_offset_reset="earliest"
-        ) as consumer:
-            await consumer.getone()
-            await consumer.commit()
-            async with kafka_admin.connected(clean_topics) as admin:
-                assert (await admin.list_consumer_group_offsets(group))[tp].offset == 1
-                await kafka_admin.recreate(admin)
-                assert group not in {name for name, *_ in await admin.list_consumer_groups()}
-                assert await admin.list_consumer_group_offsets(group) == {}
-            async with AIOKafkaProducer(bootstrap_servers=clean_topics) as producer:
-                await producer.send_and_wait(tp.topic, b"{}", key=b"k", partition=0)
+        await producer.send_and_wait(tp.topic, b"{}", key=b"k", partition=tp.partition)
+    arguments = (clean_topics, tp.topic, group, instance)
+    member = await asyncio.create_subprocess_exec(sys.executable, "-c", MEMBER, *arguments, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert member.stdout
+        assert await asyncio.wait_for(member.stdout.readline(), 60) == b"committed\n"
+    finally:
+        member.kill()
+        await member.wait()
+    async with kafka_admin.connected(clean_topics) as admin:
+        assert (await admin.list_consumer_group_offsets(group))[tp].offset == 1
+        await kafka_admin.recreate(admin)
+        assert group not in {name for name, *_ in await admin.list_consumer_groups()}
+        assert await admin.list_consumer_group_offsets(group) == {}
