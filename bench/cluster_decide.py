@@ -20,6 +20,10 @@ from services.cluster.enrich.features import FeatureMaker
 WORDS = 60_000
 TERMS = 110
 MEASURED = 2_000
+SPOKEN = """the minister said on Tuesday that officials in the capital would meet union leaders after workers at the port voted for a
+strike over pay and safety which has stopped most ships since last week while police closed roads near the old harbour and schools
+sent children home early because of heavy rain that flooded several streets in the northern part of the city where engineers from
+Hamburg and Osaka inspected a bridge damaged in March company shares fell four percent before markets recovered some ground late"""
 
 
 def articles(count: int, seed: int = 1) -> Iterator[tuple[UUID, Decoded, float]]:
@@ -66,7 +70,7 @@ def cost_at(held: int) -> tuple[float, float]:
 def enrich_rate() -> float:
     """Give articles of 300 words enriched in a CPU second."""
     chance = random.Random(1)
-    words = ["".join(chance.choices("abcdefghilmnoprstu", k=chance.randint(3, 9))) for _ in range(5_000)]
+    words = SPOKEN.split()
     made = [(" ".join(chance.choices(words, k=11)), " ".join(chance.choices(words, k=300))) for _ in range(300)]
     maker = FeatureMaker()
     maker.features("warm", "up", "en")

@@ -265,25 +265,22 @@ class SimilarityIndex:
     def _candidates(self, places: Ints, worth: Floats, day: float, *, time_known: bool, itself: int) -> npt.NDArray[np.intp]:
         """Give the slots that share the most with an article: sums of idf-weighted shared terms, rarest terms first."""
         frequencies = np.where(places >= 0, self._df[places], 0)
-        found: list[Ints] = []
-        values: list[float] = []
-        total = 0
-        for at in np.lexsort((np.arange(len(places)), frequencies)).tolist():
-            if not frequencies[at]:
-                continue
-            slots = np.frombuffer(self._postings[places[at]], np.int32)
-            slots = slots[self._alive[slots]]
-            if total + len(slots) > POSTINGS_BUDGET:
-                if found:
-                    break
-                slots = slots[np.lexsort((self._keys[slots], np.abs(self._days[slots] - day)))[:POSTINGS_BUDGET]]
-            found.append(slots)
-            values.append(float(worth[at]))
-            total += len(slots)
-        if not found:
+        ordered = np.argsort(frequencies, kind="stable")
+        ordered = ordered[np.searchsorted(frequencies[ordered], 1) :]
+        if not len(ordered):
             return np.zeros(0, np.intp)
+        # Terms are taken whole, so that nothing hangs on the order in which their articles came; the rarest one always.
+        ordered = ordered[: max(1, int(np.searchsorted(np.cumsum(frequencies[ordered]), POSTINGS_BUDGET, side="right")))]
+        found = [np.frombuffer(self._postings[place], np.int32) for place in places[ordered].tolist()]
         every = np.concatenate(found)
-        np.add.at(self._points, every, np.repeat(np.array(values, np.float32), [len(slots) for slots in found]))
+        value = np.repeat(worth[ordered], [len(slots) for slots in found])
+        if len(self._slots) < len(self._held):
+            alive = self._alive[every]
+            every, value = every[alive], value[alive]
+        if len(every) > POSTINGS_BUDGET:
+            nearest = np.lexsort((self._keys[every], np.abs(self._days[every] - day)))[:POSTINGS_BUDGET]
+            every, value = every[nearest], value[nearest]
+        np.add.at(self._points, every, value)
         self._owner[every] = np.arange(len(every), dtype=np.int32)
         each = every[self._owner[every] == np.arange(len(every))].astype(np.intp)
         points = self._points[each]
