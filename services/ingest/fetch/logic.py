@@ -1,15 +1,13 @@
 """One partition of hosts: their articles' versions, and fetching what is pending or due for another look."""
 
 import asyncio
-import heapq
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 from uuid import UUID
 
 from services.ingest.fetch.discover import PageOutcome, Retry, from_check, from_discovery, from_page
+from services.ingest.fetch.hosts import Host, HostQueues, Kind
 from services.ingest.fetch.publish import Schedule
 from services.ingest.fetch.state import (
     ALIAS_PREFIX,
@@ -39,17 +37,11 @@ log = get_logger()
 PAGES = metrics.counter("slugline_article_fetches_total", "Fetches of article pages", "outcome")
 PUBLISHED = metrics.counter("slugline_articles_total", "Versions of articles published", "extraction")
 
-Kind = Literal["page", "check"]
-
 FRESH_FOR = timedelta(hours=1)
 """How long further appearances of an article are published with its text."""
 SWEEP_S = 60.0
 SWEPT_A_TURN = 500
-CHECKS_REMEMBERED = 20
-"""A host's last checks, by which a failing host is told from a withdrawn article."""
-HOST_FAILS_SHARE = 0.2
-HOST_FAILS_LEAST = 5
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+LONGEST_PAUSE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +58,6 @@ class FetchContext:
     state_for: timedelta
 
 
-@dataclass(slots=True)
-class _Host:
-    """A host's queue and politeness."""
-
-    queue: list[tuple[datetime, UUID, Kind]] = field(default_factory=list)
-    running: int = 0
-    free_at: datetime = LONG_AGO
-    checks_failed: deque[bool] = field(default_factory=lambda: deque(maxlen=CHECKS_REMEMBERED))
-
-    def fails(self) -> bool:
-        """Say whether so many checks fail that one of them proves nothing."""
-        failed = sum(self.checks_failed)
-        return failed >= HOST_FAILS_LEAST and failed >= HOST_FAILS_SHARE * len(self.checks_failed)
-
-
 class FetchLogic:
     """Keeps the partition's articles and fetches their pages."""
 
@@ -91,7 +68,7 @@ class FetchLogic:
         self.fresh: dict[UUID, Fresh] = {}
         self._partition = partition
         self._context = context
-        self._hosts: dict[str, _Host] = {}
+        self._queues = HostQueues(self._is_current, context.delay_s, context.host_concurrency)
         self._running: set[tuple[Kind, UUID]] = set()
         self._changed = asyncio.Event()
 
@@ -139,12 +116,24 @@ class FetchLogic:
             fetches.create_task(self._sweep_again_and_again(submit))
             while True:
                 self._changed.clear()
-                pause_s = self._start_due(fetches, submit)
-                try:
-                    async with asyncio.timeout(pause_s):
-                        await self._changed.wait()
-                except TimeoutError:
-                    pass
+                pause_s = self._pause_s()
+                if pause_s > 0:
+                    try:
+                        async with asyncio.timeout(pause_s):
+                            await self._changed.wait()
+                    except TimeoutError:
+                        pass
+                    continue
+                # a place first: a host's pause counts from when its fetch starts, not from when it began to wait
+                await self._context.pages.acquire()
+                if (taken := self._queues.take(self._context.clock())) is None:
+                    self._context.pages.release()
+                    continue
+                host, key, kind = taken
+                self._running.add((kind, key))
+                task = fetches.create_task(self._fetch(host, key, kind, submit))
+                # not in the task: one that is cancelled before its first step never runs
+                task.add_done_callback(lambda _: self._context.pages.release())
 
     # Queues
 
@@ -159,55 +148,37 @@ class FetchLogic:
 
     def _enqueue(self, host: str, due_at: datetime, key: UUID, kind: Kind) -> None:
         if (kind, key) not in self._running:
-            heapq.heappush(self._hosts.setdefault(host, _Host()).queue, (due_at, key, kind))
+            self._queues.add(host, due_at, key, kind)
             self._changed.set()
+
+    def _is_current(self, due_at: datetime, key: UUID, kind: Kind) -> bool:
+        return self._due_at(key, kind) == due_at and (kind, key) not in self._running
 
     def _due_at(self, key: UUID, kind: Kind) -> datetime | None:
         if kind == "page":
             return pending.not_before if (pending := self.pending.get(key)) else None
         return state.next_check_at if (state := self.articles.get(key)) else None
 
-    def _start_due(self, fetches: asyncio.TaskGroup, submit: Submit) -> float:
-        """Start what each host may have; give the seconds until something else can start."""
-        now = self._context.clock()
-        soonest = now + timedelta(seconds=60)
-        for name, host in list(self._hosts.items()):
-            while host.queue:
-                due_at, key, kind = host.queue[0]
-                if self._due_at(key, kind) != due_at or (kind, key) in self._running:
-                    heapq.heappop(host.queue)
-                    continue
-                ready_at = max(due_at, host.free_at)
-                if ready_at > now:
-                    soonest = min(soonest, ready_at)
-                    break
-                if host.running >= self._context.host_concurrency:
-                    break
-                heapq.heappop(host.queue)
-                host.running += 1
-                host.free_at = now + timedelta(seconds=self._context.delay_s(name))
-                self._running.add((kind, key))
-                fetches.create_task(self._fetch(name, host, key, kind, submit))
-            if not host.queue and not host.running and host.free_at <= now and not host.checks_failed:
-                del self._hosts[name]
-        return max(0.0, (soonest - now).total_seconds())
+    def _pause_s(self) -> float:
+        """Give the seconds until something can start, at most a minute."""
+        at = self._queues.next_at()
+        return LONGEST_PAUSE_S if at is None else min(LONGEST_PAUSE_S, (at - self._context.clock()).total_seconds())
 
     # Fetching
 
-    async def _fetch(self, name: str, host: _Host, key: UUID, kind: Kind, submit: Submit) -> None:
+    async def _fetch(self, host: Host, key: UUID, kind: Kind, submit: Submit) -> None:
         try:
-            async with self._context.pages:
-                target = self._target(key, kind)
-                if target is None:
-                    return
-                outcome = await self._context.fetch(*target)
+            target = self._target(key, kind)
+            if target is None:
+                return
+            outcome = await self._context.fetch(*target)
             if kind == "check":
                 host.checks_failed.append(outcome.gone or outcome.missing or outcome.failed is not None)
             await submit(lambda: self._conclude(host, key, kind, outcome))
-            _report(target[0], name, kind, outcome)
+            _report(target[0], host.name, kind, outcome)
         finally:
-            host.running -= 1
             self._running.discard((kind, key))
+            self._queues.end(host)
             if kind == "page" and key in self.pending:
                 self._enqueue_page(key)
             elif kind == "check" and key in self.articles:
@@ -225,7 +196,7 @@ class FetchLogic:
         state = self.articles.get(key)
         return (state.url, state.etag, state.last_modified) if state else None
 
-    def _conclude(self, host: _Host, key: UUID, kind: Kind, outcome: PageOutcome) -> Decision:
+    def _conclude(self, host: Host, key: UUID, kind: Kind, outcome: PageOutcome) -> Decision:
         if kind == "page":
             return from_page(self, key, outcome, self._context.retry, self._context.schedule, self._partition)
         host_fails = host.fails()

@@ -1,5 +1,8 @@
 """Fetch's decisions: one identity, dense versions, every discovery ending in an article or a reason."""
 
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -7,7 +10,7 @@ import pytest
 
 from services.ingest.extraction.model import Extracted
 from services.ingest.fetch.discover import PageOutcome, Retry, from_check, from_discovery, from_page
-from services.ingest.fetch.logic import FetchLogic
+from services.ingest.fetch.logic import FetchContext, FetchLogic
 from services.ingest.fetch.publish import Schedule
 from services.ingest.identity import article_host, canonical_url
 from shared.contracts import Article, ArticleStatus, DeadLetter, Discovery, DiscoveryKind, Extraction
@@ -19,6 +22,22 @@ from shared.topics import DISCOVERIES, key_partition
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SCHEDULE = Schedule(tuple(timedelta(hours=hours) for hours in (1, 6, 24, 72)), timedelta(hours=1))
 RETRY = Retry(3, 30, 3600)
+
+
+async def never(_url: str, _etag: str | None, _modified: str | None) -> PageOutcome:
+    raise AssertionError
+
+
+CONTEXT = FetchContext(
+    fetch=never,
+    delay_s=lambda _: 1.0,
+    clock=lambda: NOW,
+    retry=RETRY,
+    schedule=SCHEDULE,
+    host_concurrency=2,
+    pages=asyncio.Semaphore(4),
+    state_for=timedelta(days=35),
+)
 URL = "https://ledger.example/2026/harbour-bridge-reopens"
 
 
@@ -49,7 +68,7 @@ class World:
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
-        self.logic = FetchLogic(partition, None)  # type: ignore[arg-type]
+        self.logic = FetchLogic(partition, CONTEXT)
         self.changelog: dict[str, bytes] = {}
         self.articles: list[Article] = []
         self.letters: list[DeadLetter] = []
@@ -241,7 +260,7 @@ def test_a_restart_restores_the_very_state(world: World) -> None:
     world.discover(discovered())
     world.fetch(ok())
     world.discover(discovered(url="https://ledger.example/other"))
-    restored = FetchLogic(world.partition, None)  # type: ignore[arg-type]
+    restored = FetchLogic(world.partition, CONTEXT)
     for key, value in world.changelog.items():
         restored.restore(key, value)
     assert (restored.articles, restored.pending, restored.fresh) == (world.logic.articles, world.logic.pending, world.logic.fresh)
@@ -253,3 +272,39 @@ def test_ids_of_feeds_are_kept_up_to_a_limit(world: World) -> None:
     for _ in range(210):
         world.discover(discovered().model_copy(update={"feed_id": uuid4()}))
     assert len(world.articles[-1].appearances) == 200
+
+
+async def test_pages_are_fetched_and_their_places_given_back() -> None:
+    """More pages than places, on many hosts: all are read, never more at once than there are places."""
+    at_once = most = 0
+
+    async def fetch(url: str, _etag: str | None, _modified: str | None) -> PageOutcome:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0)
+        at_once -= 1
+        return PageOutcome(at=NOW, final_url=url, page=page(canonical=url))
+
+    pages = asyncio.Semaphore(3)
+    logic = FetchLogic(0, replace(CONTEXT, fetch=fetch, pages=pages, delay_s=lambda _: 0.0))
+    done = asyncio.Event()
+
+    async def submit(decide: Callable[[], Decision]) -> None:
+        logic.apply(decide())
+        if not logic.pending:
+            done.set()
+
+    for number in range(50):
+        discovery = discovered(f"https://host{number % 20}.example/{number}")
+        record = SourceRecord(DISCOVERIES.name, 0, number, b"host", discovery.to_bytes(), int(NOW.timestamp() * 1000))
+        logic.apply(logic.decide(record))
+    act = asyncio.create_task(logic.act(submit))
+    async with asyncio.timeout(10):
+        await done.wait()
+    act.cancel()
+    await asyncio.gather(act, return_exceptions=True)
+    assert most == 3
+    async with asyncio.timeout(10):
+        for _ in range(3):
+            await pages.acquire()
