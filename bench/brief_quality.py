@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from services.publish.brief import compose as composing
-from services.publish.brief.audit import audit, count_citations, repetition
+from services.publish.brief.audit import audit, count_citations, count_words, repetition
 from services.publish.brief.lexicon import load_lexicon
 from services.publish.brief.read import letters_only
 from services.publish.brief.source import Source
@@ -107,7 +107,7 @@ def _report(file: Path, stories: Sequence[Sequence[Source]], show: int) -> None:
         lexicon = load_lexicon(story.language)
         for section in brief.sections:
             sentences[len(section.sentences)] += 1
-            headings[len(letters_only(section.heading).split())] += 1
+            headings[count_words(section.heading)] += 1
             echoes += letters_only(section.heading).strip() == letters_only(story.headline).strip()
             for sentence in section.sentences:
                 total += 1

@@ -48,6 +48,11 @@ def is_verbatim(text: str, article: Reading) -> bool:
     return any(letters in letters_only(statement.text) for statement in article.body)
 
 
+def count_words(heading: str) -> int:
+    """Count a heading's words; a dash is none."""
+    return sum(any(sign.isalnum() for sign in word) for word in heading.split())
+
+
 def count_citations(brief: Brief) -> int:
     """Count the pairs of sentence and article."""
     return sum(len(sentence.citations) for section in brief.sections for sentence in section.sentences)
@@ -87,7 +92,7 @@ def _fits(section: Section, readings: dict[int, Reading], limits: Limits) -> boo
     cited = readings.get(section.sentences[0].citations[0])
     if cited is not None and cited.source.language in IDEOGRAPHIC:
         return len(section.heading) <= limits.heading_max_words * 2 + 2
-    return limits.heading_min_words <= len(letters_only(section.heading).split()) <= limits.heading_max_words + 1
+    return limits.heading_min_words <= count_words(section.heading) <= limits.heading_max_words
 
 
 def _repeated(brief: Brief) -> Iterator[Finding]:

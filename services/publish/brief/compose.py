@@ -1,6 +1,7 @@
 """Composes a story's brief from its articles, by extraction alone."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from services.publish.brief.group import Group, affinity, group
@@ -26,7 +27,8 @@ def compose(story: Story, sources: Sequence[Source], limits: Limits = DEFAULT_LI
     sections. Never raises for an article's text, whatever it is; time and size are bounded by `limits`.
     """
     ordered = sorted(sources, key=lambda source: source.number)[: limits.sources]
-    readings = [_read(source, limits) for source in ordered]
+    read = _share(limits, len(ordered))
+    readings = [_read(source, read) for source in ordered]
     told = [reading for reading in readings if reading.source.language == story.language] or readings
     if not readings:
         return Brief(story_id=story.story_id, story_revision=story.revision)
@@ -74,6 +76,12 @@ _read = lru_cache(maxsize=READINGS)(read_article)
 def _sentence_count(articles: int, limits: Limits) -> int:
     wanted = {0: 0, 1: 4, 2: 6, 3: 8, 4: 10, 5: 11}.get(articles, 13)
     return min(wanted, limits.sentences)
+
+
+def _share(limits: Limits, articles: int) -> Limits:
+    """Give the limits by which each of a story's articles is read: the more there are, the less of each."""
+    each = max(limits.sentences_at_least, limits.sentences_a_story // max(1, articles))
+    return limits if each >= limits.sentences_an_article else replace(limits, sentences_an_article=each)
 
 
 def forget() -> None:

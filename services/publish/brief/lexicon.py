@@ -91,6 +91,8 @@ class Lexicon:
     wider: frozenset[str] = frozenset()
     weekdays: Mapping[str, int] = field(default_factory=dict)
     months: Mapping[str, int] = field(default_factory=dict)
+    dates: frozenset[str] = frozenset()
+    """All words of days and months."""
     relative_days: Mapping[str, int] = field(default_factory=dict)
     number_words: Mapping[str, float] = field(default_factory=dict)
     scales: Mapping[str, float] = field(default_factory=dict)
@@ -224,6 +226,8 @@ def _build(code: str, raw: dict[str, Any]) -> Lexicon:
         wider=words("wider"),
         weekdays=_numbered(line.split() for line in raw.get("weekdays", ())),
         months=_numbered((line.split() for line in raw.get("months", ())), start=1),
+        dates=frozenset(word for group in (*raw.get("weekdays", ()), *raw.get("months", ())) for word in group.split())
+        | {word for word, _ in valued("relative_days")},
         relative_days={word: int(value) for word, value in valued("relative_days")},
         number_words=dict(valued("number_words")),
         scales=dict(valued("scales")),

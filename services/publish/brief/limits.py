@@ -13,7 +13,10 @@ class Limits:
     """Characters of a title that are read."""
     sentences_an_article: int = 150
     """Sentences of an article that are kept."""
-    candidates: int = 110
+    sentences_a_story: int = 3_000
+    """Sentences of a story that are read: of many articles fewer each, at least `sentences_at_least`."""
+    sentences_at_least: int = 20
+    candidates: int = 80
     """Sentences that are checked against all articles; the best by a cheap score."""
     sources: int = 100
     """Articles that are read, the lowest numbers first: as many as a story lists."""

@@ -112,6 +112,8 @@ class Marks:
     """Sum of the terms' weights."""
     names: tuple[tuple[str, ...], ...]
     """Runs of names ("lee", "jae", "myung")."""
+    name_terms: frozenset[str]
+    """All terms of its names."""
     figures: tuple[Figure, ...]
     days: tuple[frozenset[str], ...]
     """Each day spoken of, as the dates that it may be."""
@@ -144,11 +146,6 @@ class Marks:
     """Names that say where: after "in"."""
     passive: bool
     words: int
-
-    @property
-    def name_terms(self) -> frozenset[str]:
-        """All terms of its names."""
-        return frozenset(term for run in self.names for term in run)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -233,7 +230,7 @@ def read_article(source: Source, limits: Limits = DEFAULT_LIMITS) -> Reading:
             names.update(run)
             if len(run) > len(full.get(run[-1], ())):
                 full[run[-1]] = run
-    offices = frozenset(term for held in tokens for token in held if token.word.low in lexicon.titles for term in token.word.terms)
+    offices = _title_terms(source.language) & {term for statement in (heading, *body) for term in statement.marks.terms}
     spread: dict[str, int] = {}
     for statement in body:
         for term in statement.marks.terms:
@@ -243,6 +240,12 @@ def read_article(source: Source, limits: Limits = DEFAULT_LIMITS) -> Reading:
     days = frozenset(day for statement in body for mentioned in statement.marks.days for day in mentioned)
     letters = letters_only(f"{title} {source.text[: limits.text_chars]}")
     return Reading(source, lexicon, heading, body, known, halves, frozenset(names), offices, full, days, letters, hero, spread)
+
+
+@lru_cache(maxsize=64)
+def _title_terms(language: str) -> frozenset[str]:
+    lexicon = load_lexicon(language)
+    return frozenset(stem(title, lexicon) for title in lexicon.titles)
 
 
 def read_sentence(text: str, like: Reading) -> Marks:
@@ -352,13 +355,14 @@ def _sign_pairs(low: str, lexicon: Lexicon) -> tuple[str, ...]:
 def tokenise(text: str, language: str) -> tuple[Token, ...]:
     """Give a sentence's words, numbers and marks in order; `quoted` tells what stands in a quotation."""
     tokens: list[Token] = []
+    add, new = tokens.append, tuple.__new__
     quoted = False
     for found in TOKEN.finditer(text):
         kind = found.lastindex
         written = found[0]
         start, end = found.span()
         if kind == WORD:
-            tokens.append(Token(know_word(written, language), "", start, end, quoted))
+            add(new(Token, (know_word(written, language), "", start, end, quoted)))
         elif kind == MARK:
             if written in OPENING:
                 quoted = True
@@ -366,11 +370,11 @@ def tokenise(text: str, language: str) -> tuple[Token, ...]:
                 quoted = False
             elif written == '"':
                 quoted = not quoted
-            tokens.append(Token(NO_WORD, written, start, end, quoted))
+            add(new(Token, (NO_WORD, written, start, end, quoted)))
         elif kind == NUMBER:
-            tokens.append(Token(_know_number(written, language), "", start, end, quoted))
+            add(new(Token, (_know_number(written, language), "", start, end, quoted)))
         else:
-            tokens.append(Token(know_word(written.replace(".", ""), language), "", start, end, quoted))
+            add(new(Token, (know_word(written.replace(".", ""), language), "", start, end, quoted)))
     return tuple(tokens)
 
 
@@ -496,6 +500,7 @@ class _Marker:
             terms=self.terms,
             weight=weight,
             names=tuple(self.names),
+            name_terms=frozenset([term for run in self.names for term in run]),
             figures=tuple(self._figures()),
             days=tuple(self.days),
             negated=tuple(self._scope(place) for place in self.negations),
@@ -552,7 +557,7 @@ class _Marker:
             after = self.tokens[place + 1].word.low if place + 1 < len(self.tokens) else ""
             if after not in _ONLY:
                 self.negations.append(place)
-        day = self._day(place)
+        day = self._day(place) if word.value is not None or low in lexicon.dates else None
         if day is not None:
             if not token.quoted:
                 self.days.append(day[0])

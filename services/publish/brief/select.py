@@ -1,5 +1,6 @@
 """Chooses a brief's sentences: what several articles share first, each thing once."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -54,6 +55,8 @@ BEGINNING = 5
 """Sentences of an article that show what it is about."""
 COPY = 0.5
 """Share of an article's sentences that stand word for word in another, from which the two are one outlet's report."""
+TRIMS = 2
+"""Last clauses that are cut off a sentence at most, to find what more articles state."""
 CHECKS = 4
 """Passages of an article that are checked for one sentence, the likeliest first."""
 
@@ -111,7 +114,7 @@ def find_candidates(readings: Sequence[Reading], headline: Marks, limits: Limits
         candidate.stated_by, doubted = index.stated_by(candidate.statement, candidate.place, limits)
         candidate.independent = len({groups[article] for article in candidate.stated_by})
         if candidate.independent < independent:
-            for shorter in trim(candidate.statement, candidate.article, limits):
+            for shorter in itertools.islice(trim(candidate.statement, candidate.article, limits), TRIMS):
                 stated_by, doubts = index.stated_by(shorter, candidate.place, limits)
                 count = len({groups[article] for article in stated_by})
                 if count > candidate.independent:
@@ -307,8 +310,10 @@ class _Index:
         for place, passages in likely.items():
             if place == own:
                 continue
+            statements = self._statements[place]
+            own_shares = shares[self._starts[place] : self._starts[place] + len(statements)].tolist()
             for _, at in sorted(passages)[:CHECKS]:
-                if check_around(marks, self._readings[place], self._statements[place], at, limits) is not None:
+                if check_around(marks, self._readings[place], statements, at, own_shares, limits) is not None:
                     stating.add(place)
                     break
             else:

@@ -13,6 +13,8 @@ SHOUTING = 0.35
 
 
 QUOTES_OPEN = "“\"«„「『‘'¿¡$€£"
+MARKS_MORE = 4
+"""Signs by which a title that is repeated in the text may differ from it."""
 BACK_CHARS = 60
 _POINTS_BACK = re.compile(r"\b(?:hours?|days?|weeks?|months?|years?) (?:earlier|later|before)\b|\b(?:has|have|had) since\b")
 _CLAUSES = frozenset({"that", "who", "which", "if", "than", "where", "whose", "so", "but", "or", "and"})
@@ -65,7 +67,7 @@ def find_flaw(statement: Statement, article: Reading, limits: Limits = DEFAULT_L
         return Flaw.CONTEXT
     if sum(map(str.isupper, text)) > SHOUTING * len(text):
         return Flaw.SHOUT
-    if letters_only(text).strip() == letters_only(article.title.text).strip():
+    if abs(len(text) - len(article.title.text)) <= MARKS_MORE and letters_only(text).strip() == letters_only(article.title.text).strip():
         return Flaw.TITLE
     return None
 

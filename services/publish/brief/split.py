@@ -28,12 +28,13 @@ MERGED = 4
 
 _BLANKS = re.compile(r"[\s\u200b\u2060\ufeff]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\uffff]")
+_PAIRED = re.compile(r"[\"“”«»„「」『』（）()]")
 _WORDS = re.compile(r"[^\W\d_]+")
 _BULLET = re.compile(r"^(?:[-–—•*·▪■●◆►▶»>#|]+\s*)+")
 _INITIAL = re.compile(r"(?:^|\s)[^\W\d_a-z]\.$")
 _LAST_WORD = re.compile(r"([^\W\d_]+)\.$")
 _DATELINE = re.compile(
-    r"^(?:[A-ZÀ-ÞА-Я][A-ZÀ-ÞА-Я .,'’/-]{2,40}|(?:[A-ZÀ-Þ][\w.'’-]+[ ,]*){1,5})"
+    r"^(?:[A-ZÀ-ÞА-Я][A-ZÀ-ÞА-Я .,'’/-]{2,40}|(?:[A-ZÀ-Þ][\w.'’-]{1,30}[ ,]+){1,5})"
     r"(?:,?\s*[A-Z][a-z]{2,8}\.? \d{1,2}(?:,? \d{4})?)?"
     r"\s*(?:\([^)]{2,40}\)\s*(?:[-–—:]+\s*)?|[—–]\s+|\s-{1,2}\s+)"
 )
@@ -131,6 +132,7 @@ def _lines(text: str) -> Iterator[str]:
 def _sentences(line: str, lexicon: Lexicon) -> Iterator[str]:
     held = ""
     merged = 0
+    first = True
     for raw in segment(lexicon.language if lexicon.stop or lexicon.stemmer else SEGMENTED_AS, line):
         piece = raw.strip()
         if not piece:
@@ -141,10 +143,11 @@ def _sentences(line: str, lexicon: Lexicon) -> Iterator[str]:
             merged += 1
             continue
         if held:
-            yield strip_lead(strip_dateline(held), lexicon)
+            yield strip_lead(strip_dateline(held) if first else held, lexicon)
+            first = False
         held, merged = piece, 0
     if held:
-        yield strip_lead(strip_dateline(held), lexicon)
+        yield strip_lead(strip_dateline(held) if first else held, lexicon)
 
 
 def _goes_on(held: str, piece: str, lexicon: Lexicon) -> bool:
@@ -164,6 +167,8 @@ def _ends_short(held: str, lexicon: Lexicon) -> bool:
 
 
 def _is_open(text: str) -> bool:
+    if not _PAIRED.search(text):
+        return False
     if text.count('"') % 2:
         return True
     return any(text.count(left) > text.count(right) for left, right in PAIRS.items() if left != "“") or (
@@ -180,6 +185,8 @@ def _is_whole(text: str) -> bool:
 
 def is_closed(text: str) -> bool:
     """Say whether a text closes all quotations and brackets that it opens."""
+    if not _PAIRED.search(text):
+        return True
     if "„" in text:
         return text.count("„") == text.count("“") + text.count("”")
     return text.count('"') % 2 == 0 and all(text.count(left) == text.count(right) for left, right in PAIRS.items())
@@ -187,8 +194,11 @@ def is_closed(text: str) -> bool:
 
 def strip_lead(sentence: str, lexicon: Lexicon) -> str:
     """Cut a leading "However, " or "But ", which joins a sentence to one that is not there."""
-    lead = _lead(lexicon.language)
-    found = lead.match(sentence) if lead is not None else None
+    lead, starts = _lead(lexicon.language)
+    start = _WORDS.search(sentence)
+    if start is None or start[0].lower() not in starts:
+        return sentence
+    found = lead.match(sentence)
     if found is None or found.end() >= len(sentence) - MIN_REST:
         return sentence
     rest = sentence[found.end() :]
@@ -196,14 +206,15 @@ def strip_lead(sentence: str, lexicon: Lexicon) -> str:
 
 
 @cache
-def _lead(language: str) -> re.Pattern[str] | None:
+def _lead(language: str) -> tuple[re.Pattern[str], frozenset[str]]:
+    """Give the pattern of openings that are cut, and their first words."""
     lexicon = load_lexicon(language)
-    if not lexicon.cut_leads and not lexicon.cut_words:
-        return None
-    phrases = "|".join(re.escape(phrase).replace("\\ ", " ") for phrase in lexicon.cut_leads)
+    phrases = "|".join(re.escape(phrase).replace("\\ ", " ") for phrase in lexicon.cut_leads) or r"(?!)"
     words = "|".join(re.escape(word) for word in sorted(lexicon.cut_words)) or r"(?!)"
     labels = "|".join(re.escape(label).replace("\\ ", " ").replace("'", "['’]") for label in lexicon.labels) or r"(?!)"
-    return re.compile(rf"^(?:\W*(?:{labels}):\s+|(?:{phrases}),\s+|(?:{words})\s+(?=[^\W\d_]))", re.IGNORECASE)
+    pattern = re.compile(rf"^(?:\W*(?:{labels}):\s+|(?:{phrases}),\s+|(?:{words})\s+(?=[^\W\d_]))", re.IGNORECASE)
+    firsts = (_WORDS.search(phrase) for phrase in (*lexicon.cut_leads, *lexicon.cut_words, *lexicon.labels))
+    return pattern, frozenset(first[0] for first in firsts if first is not None)
 
 
 def strip_dateline(sentence: str) -> str:

@@ -24,6 +24,8 @@ SHORT_WEIGHT = 4.0
 """Weight of a sentence up to which it needs most coverage, and from which on least."""
 LONG_WEIGHT = 10.0
 
+HOPE = 0.15
+"""What numbers and frequent terms may add to a share at most; a passage that lacks more is not looked at."""
 SPREAD_FADE = 0.2
 """How fast a term weighs less the more of an article's sentences have it."""
 DETAIL = 1.9
@@ -66,7 +68,7 @@ def find_evidence(marks: Marks, article: Reading, limits: Limits = DEFAULT_LIMIT
     shares = [covered(marks, statement.marks) for statement in statements]
     core = limits.coverage * CORE
     for _, place in sorted(((-share, place) for place, share in enumerate(shares) if share >= core)):
-        found = check_around(marks, article, statements, place, limits)
+        found = check_around(marks, article, statements, place, shares, limits)
         if found is not None:
             return found
     return None
@@ -81,14 +83,22 @@ def covered(marks: Marks, by: Marks) -> float:
 
 
 def check_around(
-    marks: Marks, article: Reading, statements: Sequence[Statement], place: int, limits: Limits = DEFAULT_LIMITS
+    marks: Marks,
+    article: Reading,
+    statements: Sequence[Statement],
+    place: int,
+    shares: Sequence[float],
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Evidence | None:
-    """Check the passages that hold one sentence (`statements` is title and body, `place` its index): alone, then with neighbours."""
-    spans = [(place, place)]
-    if place > 0:
-        spans += [(place - 1, place), (place, place + 1), (place - 1, place + 1)]
+    """Check the passages that hold one sentence: alone, then with its neighbours.
+
+    `statements` is title and body, `place` an index of it, and `shares` what each contains of the sentence by `covered`.
+    """
+    spans = ((place, place), (place - 1, place), (place, place + 1), (place - 1, place + 1)) if place > 0 else ((0, 0),)
+    hoped = sum([marks.terms[term] for term in marks.name_terms]) / marks.weight if marks.names else 0.0
+    least = limits.coverage - hoped - HOPE
     for first, last in spans:
-        if (first < 1 and first != last) or last >= len(statements):
+        if (first < 1 and first != last) or last >= len(statements) or sum(shares[first : last + 1]) < least:
             continue
         passage = [statements[at].marks for at in range(first, last + 1)]
         before = [statements[at].marks for at in range(max(1, first - NEAR), first)] if first > 0 else []
@@ -105,18 +115,20 @@ def check(
 
     `before` are the sentences before the passage, for its pronouns; `core` is the passage's sentence that has most.
     """
-    held: set[str] = set()
-    for part in passage:
-        held.update(part.terms)
-    missing = marks.terms.keys() - held
+    missing = _missing(marks, passage)
+    names, offices = marks.name_terms, article.offices
+    lost = sum([marks.terms[term] for term in missing if term not in names and term not in offices])
+    needed = _needed(marks, len(passage), limits)
+    if lost > (1.0 - needed) * (marks.weight + FIGURE_WEIGHT * len(marks.figures)):
+        return 0.0, Fault.TERMS
     meant: set[str] = set()
     if missing and not missing.isdisjoint(article.names):
-        missing -= _identified(marks, missing, held, article)
+        missing -= _identified(marks, missing, passage, article)
         if core.pronouns:
             meant = _meant(marks, missing, before, passage, article)
             missing -= meant
     coverage = _coverage(marks, missing, article)
-    if coverage < _needed(marks, len(passage), limits) or (missing and not _tells(marks, missing, article, limits)):
+    if coverage < needed or (missing and not _tells(marks, missing, article, limits)):
         return coverage, Fault.TERMS
     if not _has_figures(marks, passage):
         return coverage, Fault.NUMBERS
@@ -145,6 +157,12 @@ def check(
     return coverage, None
 
 
+def _missing(marks: Marks, passage: Sequence[Marks]) -> set[str]:
+    if len(passage) == 1:
+        return marks.terms.keys() - passage[0].terms.keys()
+    return {term for term in marks.terms if not any(term in part.terms for part in passage)}
+
+
 def _coverage(marks: Marks, missing: set[str], article: Reading) -> float:
     """Give the share that is contained. What the article says in every sentence weighs less: it shows its subject, not a statement."""
     if not missing:
@@ -157,8 +175,11 @@ def _coverage(marks: Marks, missing: set[str], article: Reading) -> float:
             lost += weight
         else:
             count = spread.get(term, 1)
-            held += weight if count < 2 else weight / (1.0 + SPREAD_FADE * math.log(count))
+            held += weight if count < 2 else weight * _FADES[min(count, len(_FADES) - 1)]
     return held / (held + lost)
+
+
+_FADES = (1.0, *(1.0 / (1.0 + SPREAD_FADE * math.log(count)) for count in range(1, 200)))
 
 
 def _needed(marks: Marks, sentences: int, limits: Limits) -> float:
@@ -177,7 +198,7 @@ def _tells(marks: Marks, missing: set[str], article: Reading, limits: Limits) ->
     return not total or sum([weight for term, weight in told.items() if term not in missing]) + figures >= limits.told_coverage * total
 
 
-def _identified(marks: Marks, missing: set[str], held: set[str], article: Reading) -> set[str]:
+def _identified(marks: Marks, missing: set[str], passage: Sequence[Marks], article: Reading) -> set[str]:
     """Give the missing terms that only say who a named one is: "Quill's president, Dana", where the article says so elsewhere.
 
     Names and offices count that stand directly before the name, or around it as they do somewhere in the article.
@@ -186,7 +207,7 @@ def _identified(marks: Marks, missing: set[str], held: set[str], article: Readin
     sequence = marks.sequence
     offices = article.offices
     for run in marks.names:
-        anchor = next((term for term in reversed(run) if term in held), None)
+        anchor = next((term for term in reversed(run) if any(term in part.terms for part in passage)), None)
         if anchor is None:
             continue
         known = article.identity(anchor) | article.names & set(run)
