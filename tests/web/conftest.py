@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import hypothesis
 import pytest
 
 from deploy.local.ports import free_ports
@@ -16,6 +17,10 @@ from services.publish.connect import connect
 from services.publish.web import app
 from services.publish.web.config import WebSettings
 from tests.web.newsroom import Newsroom
+
+# A machine that does much else at the time makes an example slow, not wrong.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
 

@@ -43,16 +43,14 @@ def test_a_rank_is_the_decayed_count_of_publishers() -> None:
             assert math.isclose(score_at(rank(publishers, first, last), NOW), expected, rel_tol=1e-3)
 
 
-@given(COUNTS, COUNTS, TIMES, st.timedeltas(timedelta(), timedelta(days=60)), TIMES)
-def test_the_order_of_ranks_never_changes_with_time(a: int, b: int, last: datetime, span: timedelta, now: datetime) -> None:
-    """More publishers rank higher, later news ranks higher, a shorter span ranks higher; reading later changes nothing."""
+@given(COUNTS, COUNTS, TIMES, st.timedeltas(timedelta(), timedelta(days=60)))
+def test_ranks_follow_publishers_news_and_growth(a: int, b: int, last: datetime, span: timedelta) -> None:
+    """More publishers rank higher, later news ranks higher, the same publishers in a shorter time rank higher; all are finite."""
     first = last - span
     assert (rank(a, first, last) > rank(b, first, last)) == (a > b)
     assert rank(a, first, last + timedelta(minutes=1)) > rank(a, first, last)
     assert rank(a, first - timedelta(hours=1), last) < rank(a, first, last)
     assert math.isfinite(rank(0, last, first))
-    later = now + timedelta(days=1)
-    assert (score_at(5.0, now) > score_at(4.0, now)) == (score_at(5.0, later) > score_at(4.0, later))
 
 
 def test_one_topic_does_not_fill_the_top() -> None:

@@ -148,7 +148,7 @@ def router(site: Site) -> APIRouter:
     async def search(
         request: Request,
         q: Annotated[str, Query(description='words; "a phrase", or, and a leading minus mean what they say', max_length=300)],
-        language: Annotated[str | None, Query(pattern=r"^[a-z]{2,3}$")] = None,
+        language: Annotated[str | None, Query(pattern=r"^[a-z]{2,3}$", description="ISO 639 code, such as en")] = None,
         after: Annotated[date | None, Query(description="stories with news on or after this day")] = None,
         before: Annotated[date | None, Query(description="stories that began on or before this day")] = None,
         cursor: Cursor = None,
@@ -175,7 +175,7 @@ def router(site: Site) -> APIRouter:
         )
 
     @routes.get("/articles/{article_id}", response_model=answers.ArticleAnswer, tags=["Articles"], summary="An article")
-    async def article(article_id: UUID) -> Response:
+    async def article(article_id: Annotated[UUID, Path(description="an article's id")]) -> Response:
         """Give an article in its latest version, and which story it is in."""
         async with site.connections.read() as db:
             found = await read.article(db, article_id)
@@ -196,7 +196,7 @@ def router(site: Site) -> APIRouter:
         feed: Annotated[str | None, Query(max_length=400, description="only stories of this feed")] = None,
         story: Annotated[UUID | None, Query(description="only this story")] = None,
         rows: Annotated[bool, Query(description="tell also when a story's rows or brief changed, as `rows` events without id")] = False,
-        last_event_id: Annotated[str | None, Header(max_length=400)] = None,
+        last_event_id: Annotated[str | None, Header(max_length=400, description="the id of the last event that was heard")] = None,
         since: Annotated[str | None, Query(max_length=400, description="as Last-Event-ID, for clients that can't send it")] = None,
     ) -> Response:
         """Follow every revision of every story as `story` events.
