@@ -12,7 +12,7 @@ from services.cluster.config import StoryRules
 from services.cluster.enrich.features import FeatureMaker
 from services.cluster.evaluate.labelled import LabelledArticle
 from shared import ids
-from shared.contracts import ArticleStatus, Clock, EnrichedArticle, Features, InputKind, Publisher, StoryInput, StoryUpdated
+from shared.contracts import ArticleStatus, Clock, EnrichedArticle, Features, InputKind, Publisher, Story, StoryInput, StoryUpdated
 
 UNTIMED_FROM = datetime(2020, 1, 1, tzinfo=UTC)
 """When articles without a time are said to have been fetched, all of them: nothing must follow from it."""
@@ -49,13 +49,24 @@ def run_articles(
     logic = AssignLogic(0, StoryRules() if rules is None else rules)
     updates: list[StoryUpdated] = []
     known: list[UUID] = []
+    homes: dict[UUID, UUID] = {}
+    redirects: dict[UUID, UUID] = {}
+    links: dict[UUID, frozenset[UUID]] = {}
     now, struck, enriching = UNTIMED_FROM, None, 0.0
     began = time.perf_counter()
 
     def take(story_input: StoryInput) -> None:
         decision = logic.decide_input(story_input)
         logic.apply(decision)
-        updates.extend(output.value for output in decision.outputs if isinstance(output.value, StoryUpdated))
+        for output in decision.outputs:
+            if isinstance(output.value, StoryUpdated):
+                update = output.value
+                updates.append(update)
+                homes.update(dict.fromkeys(update.articles_added, update.story_id))
+                if update.redirect_to is not None:
+                    redirects[update.story_id] = update.redirect_to
+            elif isinstance(output.value, Story):
+                links[output.value.story_id] = frozenset(link.story_id for link in output.value.links)
 
     for place, article in enumerate(articles):
         published_at = article.published_at if use_time else None
@@ -72,15 +83,16 @@ def run_articles(
         known.append(enriched.article_id)
         advance(place + 1)
     seconds = time.perf_counter() - began
-    state = logic.state
-    stories = []
-    for article_id in known:
-        story_id = state.members[article_id].story_id
-        assert story_id is not None
-        stories.append(state.home_of(story_id))
-    links = {story_id: frozenset(other for other, *_ in record.links) for story_id, record in state.stories.items() if record.links}
+    stories = [_home(homes[article_id], redirects) for article_id in known]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return Outcome(stories, updates, known, links, seconds, enriching, peak)
+
+
+def _home(story_id: UUID, redirects: dict[UUID, UUID]) -> UUID:
+    """Follow redirects, as a consumer does."""
+    while story_id in redirects:
+        story_id = redirects[story_id]
+    return story_id
 
 
 def _enriched(place: int, article: LabelledArticle, features: Features, published_at: datetime | None, now: datetime) -> EnrichedArticle:
