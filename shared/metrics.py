@@ -23,8 +23,14 @@ MetricName = Literal[
     "slugline_restoring",
     # poll: fetches of feeds by `outcome` (new, unchanged, failed, gone, moved).
     "slugline_feed_fetches_total",
-    # poll: feeds by `state` (ok, failing, paused, gone).
+    # poll: feeds by `state` (new, ok, failing, paused, gone).
     "slugline_feeds",
+    # poll: seconds since the last success of the feed whose last success is longest ago; paused and gone ones don't count.
+    "slugline_feed_oldest_success_seconds",
+    # poll: feeds that answer well but have shown nothing new for far longer than is their habit.
+    "slugline_feeds_silent",
+    # poll: items a day that all feeds show by their habit, to compare with what is discovered.
+    "slugline_feed_items_a_day",
     # poll: polls that found the feed's window moved past what was last seen.
     "slugline_feed_gaps_total",
     # fetch: article pages by `outcome` (published, unchanged, corrected, withdrawn, refused, failed).

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from services.ingest.config import PollSettings
 from services.ingest.extraction.pool import ExtractorPool
 from services.ingest.http import Fetcher
+from services.ingest.poll.figures import show_again_and_again
 from services.ingest.poll.logic import PollContext, PollLogic
 from services.ingest.poll.look import FeedLooker
 from services.ingest.poll.schedule import Bounds
@@ -37,7 +38,11 @@ async def run(settings: PollSettings, stop: asyncio.Event) -> None:
                 settings=settings,
                 readiness=readiness,
             )
-            await owner.run(stop)
+            showing = asyncio.create_task(show_again_and_again(context.owned, _now))
+            try:
+                await owner.run(stop)
+            finally:
+                showing.cancel()
     finally:
         if runner is not None:
             await runner.cleanup()

@@ -1,6 +1,7 @@
 """What follows from a poll: which items are new or changed, and the feed's next state. Pure."""
 
 import hashlib
+import math
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -13,12 +14,14 @@ from shared.contracts import Discovery, DiscoveryKind, Extraction, Publisher
 from shared.kafka.decision import Decision, Output
 from shared.topics import DISCOVERIES
 
-SEEN_LIMIT = 2_000
-"""Items remembered beyond those that the feed shows now."""
+SEEN_LIMIT = 500
+"""Items remembered beyond those that the feed shows now. One that comes back later is known to fetch; what it costs here is memory:
+20 KB a feed, 200 MB for 10,000."""
 DISCOVERIES_A_TURN = 500
 """Items discovered in one transaction; a longer feed takes several."""
-RATE_WEIGHT = 0.1
 SECONDS_A_DAY = 86_400.0
+HABIT_S = 14 * SECONDS_A_DAY
+"""The time over which a feed's items a day are averaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +173,6 @@ def _succeeded(state: FeedState, outcome: PollOutcome, bounds: Bounds, *, found:
         bounds if state.feed.min_interval_s is None else Bounds(state.feed.min_interval_s, max(bounds.longest_s, state.feed.min_interval_s))
     )
     interval_s = next_interval(state.interval_s, own, found=found, gap=gap, hint_s=max(hints, default=None))
-    since_s = (outcome.at - state.last_success_at).total_seconds() if state.last_success_at else None
-    rate = state.items_a_day
-    if since_s and since_s > 0:
-        now_a_day = found * SECONDS_A_DAY / since_s
-        rate = now_a_day if rate is None else rate + RATE_WEIGHT * (now_a_day - rate)
     return state.model_copy(
         update={
             "status": FeedStatus.OK,
@@ -190,10 +188,23 @@ def _succeeded(state: FeedState, outcome: PollOutcome, bounds: Bounds, *, found:
             "last_item_at": outcome.at if found else state.last_item_at,
             "next_poll_at": outcome.at + timedelta(seconds=jitter(interval_s, state.feed.feed_id, int(outcome.at.timestamp()))),
             "items_found": state.items_found + found,
-            "items_a_day": rate,
+            "items_a_day": _items_a_day(state, outcome.at, found),
             "gaps": state.gaps + (1 if gap else 0),
         }
     )
+
+
+def _items_a_day(state: FeedState, at: datetime, found: int) -> float | None:
+    """Average over two weeks, or over a younger feed's life. What a feed shows at its first poll says nothing of its habit."""
+    since_s = (at - state.last_success_at).total_seconds() if state.last_success_at else 0.0
+    if since_s <= 0:
+        return state.items_a_day
+    now_a_day = found * SECONDS_A_DAY / since_s
+    if state.items_a_day is None:
+        return now_a_day
+    life_s = max((at - state.feed.added_at).total_seconds(), since_s)
+    weight = max(since_s / life_s, 1 - math.exp(-since_s / HABIT_S))
+    return state.items_a_day + weight * (now_a_day - state.items_a_day)
 
 
 def _hash(text: str) -> str:

@@ -2,8 +2,8 @@
 
 import asyncio
 import heapq
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -22,6 +22,8 @@ log = get_logger()
 FETCHES = metrics.counter("slugline_feed_fetches_total", "Polls of feeds", "outcome")
 GAPS = metrics.counter("slugline_feed_gaps_total", "Polls whose window had moved past all that was seen")
 
+LONGEST_PAUSE_S = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class PollContext:
@@ -32,6 +34,8 @@ class PollContext:
     bounds: Bounds
     first_interval_s: float
     turns: asyncio.Semaphore
+    owned: "set[PollLogic]" = field(default_factory=set)
+    """The partitions at work in this process, for its metrics."""
 
 
 class PollLogic:
@@ -40,10 +44,16 @@ class PollLogic:
     def __init__(self, context: PollContext) -> None:
         self._context = context
         self.feeds: dict[UUID, FeedState] = {}
-        self.seen: dict[UUID, SeenItems] = {}
+        self._seen: dict[UUID, bytes] = {}
+        """As the changelog has them, read when a feed has changed: thousands of items a feed, which most polls never touch."""
         self._due: list[tuple[datetime, UUID]] = []
         self._changed = asyncio.Event()
         self._polling: set[UUID] = set()
+
+    @property
+    def states(self) -> Collection[FeedState]:
+        """Give all feeds' states."""
+        return self.feeds.values()
 
     def restore(self, key: str, value: bytes | None) -> None:
         """Take a changelog record."""
@@ -81,39 +91,58 @@ class PollLogic:
 
     async def act(self, submit: Submit) -> None:
         """Poll feeds as they fall due."""
-        async with asyncio.TaskGroup() as polls:
-            while True:
-                self._changed.clear()
-                pause_s = self._start_due(polls, submit)
+        self._context.owned.add(self)
+        try:
+            async with asyncio.TaskGroup() as polls:
+                await self._poll_again_and_again(polls, submit)
+        finally:
+            self._context.owned.discard(self)
+
+    async def _poll_again_and_again(self, polls: asyncio.TaskGroup, submit: Submit) -> None:
+        while True:
+            self._changed.clear()
+            pause_s = self._pause_s()
+            if pause_s > 0:
                 try:
                     async with asyncio.timeout(pause_s):
                         await self._changed.wait()
                 except TimeoutError:
                     pass
+                continue
+            # a turn first: after a restart thousands are due at once, and a task for each would only wait
+            await self._context.turns.acquire()
+            feed_id = self._take_due()
+            if feed_id is None:
+                self._context.turns.release()
+                continue
+            task = polls.create_task(self._poll(feed_id, submit))
+            # not in the task: one that is cancelled before its first step never runs
+            task.add_done_callback(lambda _: self._context.turns.release())
 
-    def _start_due(self, polls: asyncio.TaskGroup, submit: Submit) -> float:
-        """Start what is due; give the seconds until the next feed is."""
-        now = self._context.clock()
+    def _pause_s(self) -> float:
+        """Give the seconds until a feed is due, at most a minute."""
         while self._due:
             due_at, feed_id = self._due[0]
             state = self.feeds.get(feed_id)
             if state is None or state.due_at != due_at or feed_id in self._polling:
                 heapq.heappop(self._due)
                 continue
-            if due_at > now:
-                return min((due_at - now).total_seconds(), 60.0)
-            heapq.heappop(self._due)
-            self._polling.add(feed_id)
-            polls.create_task(self._poll(feed_id, submit))
-        return 60.0
+            return min((due_at - self._context.clock()).total_seconds(), LONGEST_PAUSE_S)
+        return LONGEST_PAUSE_S
+
+    def _take_due(self) -> UUID | None:
+        if self._pause_s() > 0:
+            return None
+        _, feed_id = heapq.heappop(self._due)
+        self._polling.add(feed_id)
+        return feed_id
 
     async def _poll(self, feed_id: UUID, submit: Submit) -> None:
         try:
-            async with self._context.turns:
-                state = self.feeds.get(feed_id)
-                if state is None or state.due_at is None:
-                    return
-                outcome = await self._context.poll(state)
+            state = self.feeds.get(feed_id)
+            if state is None or state.due_at is None:
+                return
+            outcome = await self._context.poll(state)
             found, gap = await self._conclude(feed_id, state.url, outcome, submit)
             _report(state, outcome, found, gap=gap)
         finally:
@@ -132,7 +161,8 @@ class PollLogic:
                 now = self.feeds.get(feed_id)
                 if now is None or now.url != url:  # removed or redefined while it was polled
                     return Decision()
-                conclusion = conclude(now, self.seen.get(feed_id, SeenItems()), outcome, self._context.bounds)
+                seen = self._seen_items(feed_id) if outcome.parsed else SeenItems()
+                conclusion = conclude(now, seen, outcome, self._context.bounds)
                 return conclusion.decision
 
             await submit(decide)
@@ -152,9 +182,13 @@ class PollLogic:
                 self.feeds[feed_id] = FeedState.model_validate_json(value)
         elif prefix == SEEN_PREFIX:
             if value is None:
-                self.seen.pop(feed_id, None)
+                self._seen.pop(feed_id, None)
             else:
-                self.seen[feed_id] = SeenItems.model_validate_json(value)
+                self._seen[feed_id] = value
+
+    def _seen_items(self, feed_id: UUID) -> SeenItems:
+        kept = self._seen.get(feed_id)
+        return SeenItems() if kept is None else SeenItems.model_validate_json(kept)
 
     def _enqueue(self, feed_id: UUID) -> None:
         state = self.feeds.get(feed_id)

@@ -41,7 +41,7 @@ class FeedState(Part):
     last_error: str | None = None
     items_found: int = 0
     gaps: int = Field(default=0, description="polls whose window had moved past all that was seen")
-    items_a_day: float | None = Field(default=None, description="moving average")
+    items_a_day: float | None = Field(default=None, description="new and changed ones, averaged over two weeks")
 
     @property
     def due_at(self) -> datetime | None:

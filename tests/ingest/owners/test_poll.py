@@ -1,5 +1,7 @@
 """Poll's decisions: what is new, what changed, when the feed is polled next."""
 
+import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -8,10 +10,13 @@ from hypothesis import strategies as st
 
 from services.ingest.feeds.model import FeedItem, ParsedFeed
 from services.ingest.poll.discover import Conclusion, PollOutcome, conclude
+from services.ingest.poll.figures import FEEDS, figures, show, silent_s
+from services.ingest.poll.logic import PollContext, PollLogic
 from services.ingest.poll.schedule import Bounds, backoff, next_interval
 from services.ingest.poll.state import FeedState, FeedStatus, SeenItems, feed_key, seen_key
 from shared.contracts import Discovery, Feed
 from shared.ids import feed_id
+from shared.kafka.decision import Decision, SourceRecord
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BOUNDS = Bounds(60, 86_400)
@@ -131,3 +136,122 @@ def test_every_item_ever_shown_is_found_exactly_once(shows: list[list[int]]) -> 
         {f"https://ledger.example/{number}" for numbers in shows for number in numbers}
     )
     assert all(isinstance(found.feed_id, UUID) for found in watch.found)
+
+
+def test_items_a_day_are_averaged_over_time_not_over_polls() -> None:
+    """Ten items a day, polled at uneven intervals, come to about ten a day."""
+    watch = Watch()
+    number = 0
+    shown: list[FeedItem] = [item(0)]
+    watch.show(*shown, at=NOW)
+    at = NOW
+    for step in range(400):
+        pause = timedelta(hours=2.4) if step % 3 else timedelta(minutes=1)
+        at += pause
+        if step % 3:
+            number += 1
+            shown = [item(number), *shown[:30]]
+        watch.show(*shown, at=at)
+    assert watch.state.items_a_day is not None
+    assert 9 < watch.state.items_a_day < 11
+
+
+def habitual(**more: object) -> FeedState:
+    state = FeedState(
+        feed=FEED, url=FEED.url, status=FeedStatus.OK, interval_s=900, next_poll_at=NOW, last_success_at=NOW, last_item_at=NOW, items_a_day=20.0
+    )  # fmt: skip
+    return state.model_copy(update=more)
+
+
+def test_a_feed_is_silent_against_its_own_habit() -> None:
+    busy, rare = habitual(items_a_day=200.0), habitual(items_a_day=0.5)
+    assert silent_s(busy, NOW + timedelta(hours=23)) is None
+    assert silent_s(busy, NOW + timedelta(hours=25)) == 25 * 3_600
+    assert silent_s(rare, NOW + timedelta(days=20)) is None
+    assert silent_s(habitual(status=FeedStatus.FAILING), NOW + timedelta(days=20)) is None
+    assert silent_s(habitual(feed=FEED.model_copy(update={"paused": True})), NOW + timedelta(days=20)) is None
+
+
+def test_figures_count_each_feed_once_and_leave_out_those_that_rest() -> None:
+    paused = habitual(feed=FEED.model_copy(update={"paused": True}), last_success_at=NOW - timedelta(days=90))
+    failing = habitual(status=FeedStatus.FAILING, last_success_at=NOW - timedelta(hours=2))
+    found = figures([habitual(), habitual(last_item_at=NOW - timedelta(days=3)), paused, failing, habitual(status=FeedStatus.GONE)], NOW)
+    assert found.by_state == {"new": 0, "ok": 2, "failing": 1, "gone": 1, "paused": 1}
+    assert (found.silent, found.oldest_success_s, found.items_a_day) == (1, 7_200, 60)
+    show(found)
+    assert FEEDS.labels("failing")._value.get() == 1
+
+
+async def test_a_partition_polls_all_its_feeds_with_no_more_turns_than_there_are() -> None:
+    at_once = most = 0
+
+    async def poll(_: FeedState) -> PollOutcome:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0)
+        at_once -= 1
+        return PollOutcome(at=NOW, unchanged=True)
+
+    context = PollContext(poll=poll, clock=lambda: NOW, bounds=BOUNDS, first_interval_s=900, turns=asyncio.Semaphore(3))
+    logic = PollLogic(context)
+    done = asyncio.Event()
+    polled: set[str] = set()
+
+    async def submit(decide: Callable[[], Decision]) -> None:
+        assert context.owned == {logic}
+        decision = decide()
+        logic.apply(decision)
+        polled.update(decision.changes)
+        if len(polled) == 100:
+            done.set()
+
+    for number in range(100):
+        url = f"https://ledger.example/{number}"
+        feed = Feed(feed_id=feed_id(url), url=url, added_at=NOW)
+        record = SourceRecord("feeds.v1", 0, number, str(feed.feed_id).encode(), feed.to_bytes(), int(NOW.timestamp() * 1000))
+        logic.apply(logic.decide(record))
+    act = asyncio.create_task(logic.act(submit))
+    async with asyncio.timeout(10):
+        await done.wait()
+    act.cancel()
+    await asyncio.gather(act, return_exceptions=True)
+    assert most == 3
+    assert not context.owned
+    assert all(state.due_at is not None and state.due_at > NOW for state in logic.states)
+    async with asyncio.timeout(10):
+        for _ in range(3):
+            await context.turns.acquire()
+
+
+async def test_what_was_seen_outlives_a_restart() -> None:
+    """A restored partition finds nothing new in a feed that shows what it showed before."""
+    shown = ParsedFeed(format="rss20", items=(item(1), item(2)))
+
+    async def poll(_: FeedState) -> PollOutcome:
+        return PollOutcome(at=NOW, parsed=shown)
+
+    changelog: dict[str, bytes | None] = {}
+    found: list[int] = []
+    for _ in range(2):
+        logic = PollLogic(PollContext(poll=poll, clock=lambda: NOW, bounds=BOUNDS, first_interval_s=900, turns=asyncio.Semaphore(1)))
+        for key, value in changelog.items():
+            logic.restore(key, value)
+        logic.restored()
+        decision = logic.decide(SourceRecord("feeds.v1", 0, 0, str(FEED.feed_id).encode(), FEED.to_bytes(), int(NOW.timestamp() * 1000)))
+        logic.apply(decision)
+        done = asyncio.Event()
+
+        async def submit(decide: Callable[[], Decision], logic: PollLogic = logic, done: asyncio.Event = done) -> None:
+            decision = decide()
+            logic.apply(decision)
+            changelog.update(decision.changes)
+            found.append(len(decision.outputs))
+            done.set()
+
+        act = asyncio.create_task(logic.act(submit))
+        async with asyncio.timeout(10):
+            await done.wait()
+        act.cancel()
+        await asyncio.gather(act, return_exceptions=True)
+    assert found == [2, 0]
