@@ -61,6 +61,7 @@ MOUNTED: Final = {
 SERVICES: Final = {
     "poll": ("services.ingest.poll.app", "ingest"),
     "fetch": ("services.ingest.fetch.app", "ingest"),
+    "post": ("services.ingest.post.app", "ingest"),
     "enrich": ("services.cluster.enrich.app", "cluster"),
     "assign": ("services.cluster.assign.app", "cluster"),
     "materialise": ("services.publish.materialise.app", "publish"),

@@ -37,6 +37,10 @@ MetricName = Literal[
     "slugline_article_fetches_total",
     # fetch: articles published by `extraction` (full, summary, blocked).
     "slugline_articles_total",
+    # post: batches posted, label `status` (of the answer).
+    "slugline_posts_total",
+    # post: articles posted, label `outcome` (accepted, refused).
+    "slugline_posted_items_total",
     # assign, labels `reason`: revisions emitted.
     "slugline_story_revisions_total",
     # assign, label `partition`: open stories.
