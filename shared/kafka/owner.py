@@ -40,6 +40,7 @@ from shared.kafka.dead_letters import dead_letter, reason_of
 from shared.kafka.decision import Decision, SourceRecord
 from shared.logs import get_logger
 from shared.settings import Settings
+from shared.tasks import end_tasks
 from shared.topics import DEAD_LETTER_BYTES, DEAD_LETTERS, MAX_MESSAGE_BYTES, Topic, key_partition
 
 log = get_logger()
@@ -169,9 +170,7 @@ class OwnedPartition:
 
     async def close(self) -> None:
         """Give the partition up: stop working, drop the state, stop the producer."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
         if self._producer is not None:
             with contextlib.suppress(KafkaError, TimeoutError, OSError):
                 await asyncio.wait_for(self._producer.stop(), timeout=5)
@@ -485,8 +484,7 @@ class PartitionOwner:
             for task in tasks:
                 if task.done() and not task.cancelled() and (error := task.exception()) is not None and not self._failed.done():
                     self._failed.set_exception(error)
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks(tasks)
             if self._failed.done():
                 self._failed.result()
         finally:

@@ -28,6 +28,7 @@ from shared.kafka.group_offsets import GroupWatch, begin_group
 from shared.kafka.owner import Encoded, encode
 from shared.logs import get_logger
 from shared.settings import Settings
+from shared.tasks import end_tasks
 from shared.topics import ARTICLES, DEAD_LETTER_BYTES, STORY_INPUTS, language_partition
 
 log = get_logger()
@@ -245,9 +246,7 @@ async def run(settings: EnrichSettings, stop: asyncio.Event) -> None:
                 asyncio.ensure_future(watch.run()),
             ]
             await asyncio.wait([*watching, failed], return_when=asyncio.FIRST_COMPLETED)
-            for task in watching:
-                task.cancel()
-            await asyncio.gather(*watching, return_exceptions=True)
+            await end_tasks(watching)
             if failed.done():
                 failed.result()
             if app.crash_reason is not None:

@@ -25,6 +25,7 @@ from shared.kafka.client import client_options, start_client
 from shared.kafka.dead_letters import dead_letter, reason_of
 from shared.kafka.decision import Output, SourceRecord
 from shared.logs import get_logger
+from shared.tasks import end_tasks
 from shared.topics import DEAD_LETTER_BYTES, STORIES, STORY_BRIEFS, key_partition
 
 log = get_logger()
@@ -70,8 +71,7 @@ class BriefWorker:
         stopping = asyncio.ensure_future(self.stop.wait())
         await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
-            starting.cancel()
-            await asyncio.gather(starting, return_exceptions=True)
+            await end_tasks([starting])
             return
         self._producer = starting.result()
         self._waits.pop("broker", None)
@@ -87,9 +87,7 @@ class BriefWorker:
                 if loop.done():
                     loop.result()
         finally:
-            for task in [*loops, stopping]:
-                task.cancel()
-            await asyncio.gather(*loops, stopping, return_exceptions=True)
+            await end_tasks([*loops, stopping])
             with contextlib.suppress(KafkaError, TimeoutError, OSError):
                 await asyncio.wait_for(self._producer.stop(), timeout=5)
 

@@ -25,6 +25,7 @@ from shared import health, metrics
 from shared.errors import InvalidMessage
 from shared.kafka.dead_letters import dead_letter, reason_of
 from shared.logs import get_logger
+from shared.tasks import end_tasks
 
 log = get_logger()
 
@@ -78,8 +79,7 @@ class Materialiser:
                     self._note_away(error)
                     await self._pause(RETRY_S)
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            await end_tasks([watching])
             await self.source.stop()
 
     # One connection's life
@@ -157,8 +157,7 @@ class Materialiser:
                     await self._say_status(connection, idle=True)
                     reading = asyncio.ensure_future(self._read())
         finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+            await end_tasks([reading])
 
     async def _read(self) -> list[Handled]:
         return [handle(record) for record in await self.source.read()]
@@ -269,8 +268,7 @@ class Materialiser:
         if task.done():
             task.result()
             return
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks([task])
 
 
 async def run(settings: MaterialiseSettings, stop: asyncio.Event) -> None:
