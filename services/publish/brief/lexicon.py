@@ -103,6 +103,8 @@ class Lexicon:
     """A seat of government → its country's term: "Beijing has resisted" says that China has."""
     locatives: frozenset[str] = frozenset()
     """Words after which a seat of government is a town: "in"."""
+    people_endings: tuple[str, ...] = ()
+    """Endings that make a country's name its people's: "n", "ese"."""
     directions: frozenset[str] = frozenset()
     """First halves of countries' names: "north"."""
     pair_starts: frozenset[str] = frozenset()
@@ -235,6 +237,7 @@ def _build(code: str, raw: dict[str, Any]) -> Lexicon:
         same=same,
         metonyms={line[0]: stem_of(line[1]) for line in _lines(raw.get("metonyms", ""))},
         locatives=words("locatives"),
+        people_endings=tuple(str(raw.get("people_endings", "")).split()),
         directions=words("directions"),
         pair_starts=frozenset(word.partition("-")[0] for word in same if "-" in word),
         borders=words("borders"),

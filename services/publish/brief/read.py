@@ -172,7 +172,7 @@ class Reading:
     known: frozenset[str]
     """Its names in small letters, as written."""
     halves: dict[str, str]
-    """Direction → the name that it stands for alone: "the North" is North Korea."""
+    """What stands for another name: "the North" for North Korea, "Sovian" for Sovia."""
     names: frozenset[str]
     """Every name's terms."""
     offices: frozenset[str]
@@ -215,7 +215,7 @@ def read_article(source: Source, limits: Limits = DEFAULT_LIMITS) -> Reading:
     pieces = split(source.text, source.language, limits)
     tokens = [tokenise(piece.text, source.language) for piece in pieces]
     known = _find_names(tokens, lexicon)
-    halves = _find_halves(tokens, lexicon) if lexicon.directions else {}
+    halves = {**_find_peoples(tokens, lexicon), **(_find_halves(tokens, lexicon) if lexicon.directions else {})}
     published = source.published_at.date() if source.published_at else None
     body = tuple(
         Statement(piece.text, place, piece.paragraph, piece.whole, mark(piece.text, held, lexicon, known, halves, published), held)
@@ -325,7 +325,7 @@ def know_word(surface: str, language: str) -> Word:
         return Word(low, _sign_pairs(low, lexicon), SIGN_PAIR_WEIGHT, False, False, special)
     if not low.isascii() and _HANGUL.search(low):
         return Word(low, (low[:2] if len(low) <= 3 else low[:3],), 1.0, False, False, special)
-    weight = 0.0 if low in lexicon.attributing else WEAK_WEIGHT if low in lexicon.weak or len(low) == 1 else 1.0
+    weight = 0.0 if low in lexicon.attributing else WEAK_WEIGHT if low in lexicon.weak or low in lexicon.bodies or len(low) == 1 else 1.0
     return Word(low, (stem(low, lexicon),), weight, capital, False, special)
 
 
@@ -413,6 +413,21 @@ def _find_names(tokens: Iterable[Sequence[Token]], lexicon: Lexicon) -> frozense
     return frozenset(low for low, count in raised.items() if count > small.get(low, 0) * least)
 
 
+def _find_peoples(tokens: Iterable[Sequence[Token]], lexicon: Lexicon) -> dict[str, str]:
+    """Find names that are others' adjectives: "sovian" beside "sovia"."""
+    if not lexicon.people_endings:
+        return {}
+    capital = {token.word.low for held in tokens for token in held if token.word.capital and not token.word.stop}
+    found: dict[str, str] = {}
+    for name in capital:
+        for ending in lexicon.people_endings:
+            base = name[: -len(ending)]
+            if len(base) > 3 and name.endswith(ending) and base in capital:
+                found[name] = stem(base, lexicon)
+                break
+    return found
+
+
 def _find_halves(tokens: Iterable[Sequence[Token]], lexicon: Lexicon) -> dict[str, str]:
     """Find which name of two words each direction most often begins."""
     counts: dict[str, dict[str, int]] = {}
@@ -452,6 +467,7 @@ class _Marker:
         self.run: list[str] = []
         self.run_end = -1
         self.clauses: list[set[str]] = [set()]
+        self.counted: set[int] = set()
         self.figures: list[tuple[float, bool, int]] = []
         self.days: list[frozenset[str]] = []
         self.negations: list[int] = []
@@ -487,7 +503,7 @@ class _Marker:
                     self.passive = True
                 elif word.low in lexicon.subjects and not token.quoted:
                     self.pronouns = True
-                elif word.low in _AND and self.figures:
+                elif self.figures and (word.low in _AND or word.low in lexicon.borders):
                     self.clauses.append(set())
                 continue
             self._term(place, word, word.terms)
@@ -523,6 +539,8 @@ class _Marker:
 
     def _term(self, place: int, word: Word, terms: Sequence[str], *, name: bool = False) -> None:
         name = name or (word.capital and word.low in self.known)
+        if name and word.low in self.halves:
+            terms = (self.halves[word.low],)
         weight = NAME_WEIGHT if name else word.weight
         for term in terms:
             if weight >= self.terms.get(term, 0.0):
@@ -542,6 +560,8 @@ class _Marker:
 
     def _is_placed(self, place: int, length: int) -> bool:
         start = place - length
+        if start > 0 and self.tokens[start].word.low in self.lexicon.determiners:
+            start -= 1
         return start >= 0 and self.tokens[start].word.low in self.lexicon.locatives
 
     def _follows(self, place: int) -> bool:
@@ -592,7 +612,8 @@ class _Marker:
         if side is not None:
             self.sides.setdefault(side[0], set()).add(side[1])
             self.sided.append((len(self.clauses) - 1, side))
-        if (low in lexicon.speech or low in lexicon.attributing) and not token.quoted:
+        told_to = place > 0 and self.tokens[place - 1].word.low in lexicon.helpers
+        if (low in lexicon.speech or low in lexicon.attributing) and not token.quoted and not told_to:
             self.said.append(place)
             self.attributed |= low in lexicon.attributing
         return place
@@ -643,16 +664,19 @@ class _Marker:
                 break
             at += 1
         unit = at < len(tokens) and (tokens[at].mark in _PERCENT or tokens[at].word.low in lexicon.percent)
-        if first.value == 1 and not first.low.isdigit() and (at >= len(tokens) or tokens[at].word.stop):
+        uncounted = at >= len(tokens) or tokens[at].word.stop
+        if not first.low.isdigit() and uncounted and (first.value == 1 or (place and tokens[place - 1].word.low in lexicon.determiners)):
             return at
         self.clauses.append(set())
+        self.counted.add(len(self.clauses) - 1)
         self.figures.append((value, unit, len(self.clauses) - 1))
         return at + 1 if unit else at
 
     def _figures(self) -> Iterable[Figure]:
         for value, unit, clause in self.figures:
-            sides = frozenset(side for at, side in self.sided if clause - 1 <= at <= clause)
-            yield Figure(_show(value, unit), frozenset(self.clauses[clause - 1] | self.clauses[clause]), sides)
+            first = clause - 2 if clause - 1 in self.counted else clause - 1
+            sides = frozenset(side for at, side in self.sided if first <= at <= clause)
+            yield Figure(_show(value, unit), frozenset[str]().union(*self.clauses[first : clause + 1]), sides)
 
     def _day(self, place: int) -> tuple[frozenset[str], int] | None:
         """Read a day or month: its possible dates, and where reading goes on. None if the word is none."""

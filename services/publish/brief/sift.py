@@ -3,8 +3,9 @@
 import re
 from enum import StrEnum
 
+from services.publish.brief.lexicon import Lexicon
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
-from services.publish.brief.read import Reading, Statement, letters_only
+from services.publish.brief.read import IDEOGRAPHIC, Reading, Statement, letters_only
 
 OPENING_TOKENS = 6
 """Words in which an "also" or "other" points back to what came before."""
@@ -47,7 +48,7 @@ def find_flaw(statement: Statement, article: Reading, limits: Limits = DEFAULT_L
         return Flaw.QUESTION
     words = [token for token in statement.tokens if not token.mark]
     unquoted = [token for token in words if not token.quoted]
-    if len(unquoted) < 2:
+    if len(unquoted) < 2 and (article.source.language not in IDEOGRAPHIC or not unquoted):
         return Flaw.NO_SPEAKER
     if text[0] in '“"«„「『' and unquoted and not marks.attributed and not any(t.word.low in lexicon.speech for t in unquoted):
         return Flaw.NO_SPEAKER
@@ -84,7 +85,7 @@ def _has_loose_pronoun(statement: Statement, article: Reading) -> bool:
     first = True
     after_break = False
     clauses = 0
-    for token in statement.tokens:
+    for place, token in enumerate(statement.tokens):
         if token.mark:
             after_break = True
             clauses += 1
@@ -97,7 +98,7 @@ def _has_loose_pronoun(statement: Statement, article: Reading) -> bool:
             first = False
         if word.low in lexicon.subjects and (not named or (after_break and not opened_by_noun)):
             return True
-        if word.low in lexicon.objects and not clauses:
+        if word.low in lexicon.objects and not clauses and not _acts(statement, place, lexicon):
             return True
         if word.low in lexicon.borders or word.low in _CLAUSES:
             clauses += 1
@@ -105,6 +106,11 @@ def _has_loose_pronoun(statement: Statement, article: Reading) -> bool:
             named = True
         after_break = False
     return False
+
+
+def _acts(statement: Statement, place: int, lexicon: Lexicon) -> bool:
+    """Say whether a pronoun is the subject of a clause of its own: "said it would"."""
+    return place + 1 < len(statement.tokens) and statement.tokens[place + 1].word.low in lexicon.auxiliaries
 
 
 def _has_verb(statement: Statement, article: Reading) -> bool:

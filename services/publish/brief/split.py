@@ -29,6 +29,9 @@ MERGED = 4
 _BLANKS = re.compile(r"[\s\u200b\u2060\ufeff]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\uffff]")
 _PAIRED = re.compile(r"[\"“”«»„「」『』（）()]")
+FULL_STOPPED = frozenset({"zh", "ja"})
+_FULL_STOP = re.compile(r"(?<=[。！？])(?=[^」』”’）。！？])")
+"""After a full stop of Chinese or Japanese, which the splitter misses before a digit or a letter."""
 _WORDS = re.compile(r"[^\W\d_]+")
 _BULLET = re.compile(r"^(?:[-–—•*·▪■●◆►▶»>#|]+\s*)+")
 _INITIAL = re.compile(r"(?:^|\s)[^\W\d_a-z]\.$")
@@ -133,7 +136,7 @@ def _sentences(line: str, lexicon: Lexicon) -> Iterator[str]:
     held = ""
     merged = 0
     first = True
-    for raw in segment(lexicon.language if lexicon.stop or lexicon.stemmer else SEGMENTED_AS, line):
+    for raw in _segments(line, lexicon):
         piece = raw.strip()
         if not piece:
             continue
@@ -148,6 +151,11 @@ def _sentences(line: str, lexicon: Lexicon) -> Iterator[str]:
         held, merged = piece, 0
     if held:
         yield strip_lead(strip_dateline(held) if first else held, lexicon)
+
+
+def _segments(line: str, lexicon: Lexicon) -> Iterator[str]:
+    for piece in segment(lexicon.language if lexicon.stop or lexicon.stemmer else SEGMENTED_AS, line):
+        yield from _FULL_STOP.split(piece) if lexicon.language in FULL_STOPPED else (piece,)
 
 
 def _goes_on(held: str, piece: str, lexicon: Lexicon) -> bool:

@@ -334,12 +334,16 @@ def _has_speaker(marks: Marks, passage: Sequence[Marks], before: Sequence[Marks]
         if not core.attributed or core.official or core.speakers & marks.name_terms:
             return True
         return bool(core.speakers) and not core.partisan and not core.speakers & core.name_terms
+    if marks.quotes:
+        core = next((part for part in passage if set(part.quotes) & set(marks.quotes)), core)
     if not core.speaking:
         return False
     if not marks.speakers:
         return True
     ours, theirs = marks.speakers & marks.name_terms, core.speakers & core.name_terms
     if ours & theirs or (not (ours and theirs) and marks.speakers & core.speakers):
+        return True
+    if marks.body_speaker and core.speakers & marks.name_terms:
         return True
     if core.body_speaker:
         return bool(ours) and any(ours & other.name_terms for other in (*before, *passage))

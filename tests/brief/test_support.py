@@ -1,0 +1,111 @@
+"""A citation holds only where the article states the whole sentence."""
+
+import pytest
+
+from services.publish.brief.support import Fault, check, find_evidence
+from tests.brief.made_up import LABELLED, labelled_pairs, reading
+
+PRECISION = 0.97
+RECALL = 0.85
+CONTEXT = "In the end Marsh, Okoro, Tarrant, Vass and Voss went home."
+"""Shows whose names the short texts have."""
+
+
+def states(sentence: str, article: str, language: str = "en") -> bool:
+    marks = reading(sentence, language=language).body[0].marks
+    return find_evidence(marks, reading(article, language=language)) is not None
+
+
+def fault(sentence: str, passage: str) -> Fault | None:
+    marks = reading(f"{sentence} {CONTEXT}").body[0].marks
+    article = reading(f"{passage} {CONTEXT}")
+    core = article.body[0].marks
+    return check(marks, [core], article, [], core)[1]
+
+
+@pytest.mark.parametrize("file", LABELLED)
+def test_labelled_pairs_are_judged_as_a_reader_judged_them(file: str) -> None:
+    pairs = list(labelled_pairs(file))
+    cited = {pair.name: pair.states for pair in pairs if find_evidence(pair.statement.marks, pair.article) is not None}
+    stated = [pair.name for pair in pairs if pair.states]
+    wrong = [name for name, is_stated in cited.items() if not is_stated]
+    missed = [name for name in stated if name not in cited]
+    assert len(stated) >= 20
+    assert len(wrong) <= (1 - PRECISION) * len(cited), wrong
+    assert len(missed) <= (1 - RECALL) * len(stated), missed
+
+
+def test_there_are_enough_labelled_pairs() -> None:
+    assert sum(1 for file in LABELLED for _ in labelled_pairs(file)) >= 300
+
+
+def test_a_paraphrase_with_the_same_facts_is_stated() -> None:
+    assert states(
+        "At least 14 people died when a quake of magnitude 6.1 hit the Talmar valley.",
+        "A magnitude 6.1 earthquake struck the Talmar valley, killing at least 14 people.",
+    )
+
+
+def test_names_that_say_who_someone_is_may_stand_elsewhere() -> None:
+    assert states(
+        "President Helio Marsh of Arden asked Quill to release 31 fishermen.",
+        "Arden's president, Helio Marsh, met reporters in Norhaven. Marsh asked Quill to release 31 fishermen.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("sentence", "passage", "expected"),
+    [
+        ("The quake killed 14 people in the Talmar valley.", "The quake killed 19 people in the Talmar valley.", Fault.NUMBERS),
+        ("The blast killed 12 and wounded 30 in Oru.", "The blast killed 30 and wounded 12 in Oru.", Fault.NUMBERS),
+        ("Corvane's shares fell 4% in Dunmore.", "Corvane's shares rose 4% in Dunmore.", Fault.NUMBERS),
+        ("Marsh visited the port of Helsund on Monday.", "Marsh visited the port of Helsund on Thursday.", Fault.DAYS),
+        ("Northway Lines suspended its freight service.", "Northway Lines did not suspend its freight service.", Fault.NEGATION),
+        ("Northway Lines did not suspend its freight service.", "Northway Lines suspended its freight service.", Fault.NEGATION),
+        (
+            "Tarrant failed to consult the Ketu about the mine.",
+            "Tarrant denied that it failed to consult the Ketu about the mine.",
+            Fault.TURN,
+        ),
+        ("The mine poisoned the river in Norwell.", "The mine may have poisoned the river in Norwell.", Fault.TURN),
+        ("Vass called the ruling “a gift to our enemies”.", "Vass called the ruling a mistake and a burden.", Fault.TERMS),
+        ("Voss said the ministry had paid “no ransom at all”.", "Voss said the ministry had paid no ransom.", Fault.QUOTATION),
+        ("Marsh invited Okoro to a summit.", "Okoro invited Marsh to a summit.", Fault.ORDER),
+        (
+            "The crossing is the longest bridge in Arden.",
+            "The crossing is the longest tunnel and a bridge in Arden.",
+            Fault.SUPERLATIVE,
+        ),
+    ],
+)
+def test_what_is_missing_or_contradicted_is_named(sentence: str, passage: str, expected: Fault) -> None:
+    assert fault(sentence, passage) == expected
+
+
+@pytest.mark.parametrize(
+    ("sentence", "passage"),
+    [
+        ("Lind said the dam above Kesh was safe.", "Haddix said the dam above Kesh was safe."),
+        ("The dam above Kesh is a death trap.", "Critics said the dam above Kesh is a death trap."),
+        ("Police said the dam above Kesh was safe.", "The dam above Kesh was safe."),
+    ],
+)
+def test_who_said_it_is_kept(sentence: str, passage: str) -> None:
+    assert not states(sentence, passage)
+
+
+def test_a_detail_that_is_missing_is_not_stated() -> None:
+    assert not states(
+        "Opposition leader Marek Dunn called on Sorel to resign and demanded early elections.",
+        "Opposition leader Marek Dunn called on Sorel to resign.",
+    )
+
+
+def test_weekdays_are_compared_as_dates() -> None:
+    assert states("Marsh visited Helsund on Tuesday.", "Marsh visited Helsund on March 10.")
+
+
+def test_number_words_and_scales_are_numbers() -> None:
+    assert states("The army sent 300 soldiers to the Talmar valley.", "The army sent three hundred soldiers to the Talmar valley.")
+    assert states("Corvane paid $4.2 billion for Halden Foods.", "Corvane paid $4.2bn for Halden Foods.")
+    assert states("El fuego quemó 1.200 hectáreas en Valdorra.", "En Valdorra el fuego quemó 1200 hectáreas.", "es")
