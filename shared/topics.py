@@ -84,6 +84,9 @@ DEAD_LETTERS = Topic(
 )
 POLL_STATE = Topic("poll-state.v1", "as feeds.v1", FEEDS.partitions, None, "private to poll: its changelog", _compact())
 FETCH_STATE = Topic("fetch-state.v1", "as discoveries.v1", DISCOVERIES.partitions, None, "private to fetch: its changelog", _compact())
+FETCH_CONTROL = Topic(
+    "fetch-control.v1", "`all`, or an outlet", 1, None, "private to poll and fetch: what is held back by command", _compact()
+)
 ASSIGN_STATE = Topic("assign-state.v1", "as story_inputs.v1", STORY_PARTITIONS, None, "private to assign: its changelog", _compact())
 
 ALL: Final = (
@@ -98,6 +101,7 @@ ALL: Final = (
     DEAD_LETTERS,
     POLL_STATE,
     FETCH_STATE,
+    FETCH_CONTROL,
     ASSIGN_STATE,
 )
 

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -86,8 +86,14 @@ class Fetched:
 class Fetcher:
     """`async with Fetcher(settings) as fetcher: await fetcher.get(url)`. Politeness (delays, robots.txt) is the caller's."""
 
-    def __init__(self, settings: IngestSettings, *, resolver: AbstractResolver | None = None) -> None:
-        """Keep the settings; `resolver` replaces the system's, for tests and special networks. It is guarded all the same."""
+    def __init__(
+        self, settings: IngestSettings, *, resolver: AbstractResolver | None = None, blocks: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        """Keep the settings; `resolver` replaces the system's, for tests and special networks. It is guarded all the same.
+
+        A URL that `blocks` is true of is refused (`blocked`), also where a redirect leads to it.
+        """
+        self._blocks = blocks
         self._settings = settings
         self._policy = AddressPolicy(settings.fetch_allow)
         self._resolver = resolver
@@ -273,6 +279,8 @@ class Fetcher:
         except ValueError as error:
             raise Refused("url_refused", f"{_shown(url)} is no URL: {error}") from error
         self._check_literal(parsed)
+        if self._blocks(str(parsed)):
+            raise Refused("blocked", f"{parsed.host} is a blocked outlet's; it is freed with: slugline feeds unblock {parsed.host}")
         return parsed
 
     def _target(self, location: str, current: URL) -> URL:

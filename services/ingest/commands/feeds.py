@@ -1,24 +1,33 @@
 """`slugline feeds add|list|status|remove|pause|resume|import|export`."""
 
 import asyncio
+import json
+import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
 from services.ingest import opml, registry
+from services.ingest.commands.control import read_control
+from services.ingest.commands.source import shown_time
+from services.ingest.control import Control
+from services.ingest.poll.figures import silent_s
 from services.ingest.registry import Registered
 from shared.contracts import Feed
 from shared.errors import SluglineError
 from shared.settings import Settings
 
 console = Console()
+
+_ATTENTION = {"failing": 0, "silent": 1, "gone": 2}
 
 FeedName = Annotated[str, typer.Argument(help="the feed's URL, its id, or the beginning of its id")]
 
@@ -74,9 +83,25 @@ def list_feeds() -> None:
     console.print(f"{len(feeds)} feeds")
 
 
-def status() -> None:
-    """Show how polling each feed goes: the failing ones first."""
-    feeds = asyncio.run(registry.registered(Settings.load()))
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON for programs")] = False,
+) -> None:
+    """Show how polling each feed goes: the failing ones first, then the silent ones.
+
+    `gaps` counts polls at which the feed's window had moved past all that was seen: items may have been missed then. A feed is
+    `silent` where it answers and has shown nothing new for far longer than is its habit.
+    """
+    settings = Settings.load()
+    feeds = asyncio.run(registry.registered(settings))
+    control = asyncio.run(read_control(settings))
+    now = datetime.now(UTC)
+    shown = sorted((_described(one, control, now) for one in _sorted(feeds.values())), key=lambda one: _ATTENTION.get(one["state"], 9))
+    if as_json:
+        document = {"at": shown_time(now), "stopped": control.stopped, "blocked": sorted(control.blocked), "feeds": shown}
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        return
+    if control.stopped:
+        console.print("All fetching is stopped. It goes on with: slugline feeds resume-all", style="yellow")
     table = Table(
         "id",
         "title",
@@ -91,23 +116,18 @@ def status() -> None:
         box=None,
         header_style="bold",
     )
-    now = datetime.now(UTC)
-    for one in sorted(_sorted(feeds.values()), key=lambda one: _state(one) != "failing"):
-        state = one.state
-        if state is None:
-            table.add_row(str(one.feed.feed_id)[:8], _title(one), "new")
-            continue
+    for one in shown:
         table.add_row(
-            str(one.feed.feed_id)[:8],
-            _title(one),
-            _state(one),
-            _ago(now, state.last_success_at),
-            "" if state.due_at is None else _in(now, state.due_at),
-            _span(state.interval_s),
-            str(state.items_found),
-            "" if state.items_a_day is None else f"{state.items_a_day:.1f}",
-            str(state.gaps),
-            state.last_error or "",
+            one["feed_id"][:8],
+            escape(one["title"]),
+            one["state"],
+            _ago(now, one["last_success_at"]) if one["polled"] else "",
+            _in(now, one["next_poll_at"]),
+            "" if one["interval_s"] is None else _span(one["interval_s"]),
+            str(one["items_found"]),
+            "" if one["items_a_day"] is None else f"{one['items_a_day']:.1f}",
+            str(one["gaps"]),
+            escape(one["last_error"] or ""),
         )
     console.print(table)
 
@@ -191,12 +211,40 @@ def _state(one: Registered) -> str:
     return one.state.status.value if one.state else "new"
 
 
-def _ago(now: datetime, then: datetime | None) -> str:
-    return "never" if then is None else f"{_span((now - then).total_seconds())} ago"
+def _described(one: Registered, control: Control, now: datetime) -> dict[str, Any]:
+    """Describe a feed as `--json` has it."""
+    state = one.state
+    silent = silent_s(state, now) if state else None
+    held = control.blocks(state.url if state else one.feed.url)
+    return {
+        "feed_id": str(one.feed.feed_id),
+        "url": one.feed.url,
+        "polled_at": None if state is None or state.url == one.feed.url else state.url,
+        "title": _title(one),
+        "section": one.feed.section,
+        "state": "blocked" if held else "silent" if silent is not None else _state(one),
+        "polled": state is not None and state.last_poll_at is not None,
+        "last_poll_at": shown_time(state.last_poll_at) if state else None,
+        "last_success_at": shown_time(state.last_success_at) if state else None,
+        "last_item_at": shown_time(state.last_item_at) if state else None,
+        "next_poll_at": shown_time(state.due_at) if state and not held and not control.stopped else None,
+        "interval_s": round(state.interval_s, 1) if state else None,
+        "items_found": state.items_found if state else 0,
+        "items_a_day": round(state.items_a_day, 2) if state and state.items_a_day is not None else None,
+        "gaps": state.gaps if state else 0,
+        "failures": state.failures if state else 0,
+        "last_error": state.last_error if state else None,
+    }
 
 
-def _in(now: datetime, then: datetime) -> str:
-    seconds = (then - now).total_seconds()
+def _ago(now: datetime, then: str | None) -> str:
+    return "never" if then is None else f"{_span((now - datetime.fromisoformat(then)).total_seconds())} ago"
+
+
+def _in(now: datetime, then: str | None) -> str:
+    if then is None:
+        return ""
+    seconds = (datetime.fromisoformat(then) - now).total_seconds()
     return "now" if seconds <= 0 else f"in {_span(seconds)}"
 
 

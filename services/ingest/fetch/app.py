@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from services.ingest.config import FetchSettings
+from services.ingest.control import followed
 from services.ingest.extraction.pool import ExtractorPool
 from services.ingest.fetch.discover import Retry
 from services.ingest.fetch.logic import FetchContext, FetchLogic
@@ -23,7 +24,11 @@ async def run(settings: FetchSettings, stop: asyncio.Event) -> None:
     readiness = health.Readiness()
     runner = await health.serve(readiness, settings)
     try:
-        async with Fetcher(settings) as fetcher, ExtractorPool(settings) as pool:
+        async with (
+            followed(settings) as control,
+            Fetcher(settings, blocks=control.blocks) as fetcher,
+            ExtractorPool(settings) as pool,
+        ):
             robots = RobotsCache(settings, fetcher) if settings.fetch_obey_robots else None
             looker = PageLooker(fetcher, pool, robots, _now, settings.page_max_bytes, settings.fetch_host_delay_s)
             context = FetchContext(
@@ -37,6 +42,7 @@ async def run(settings: FetchSettings, stop: asyncio.Event) -> None:
                 host_concurrency=settings.fetch_host_concurrency,
                 pages=asyncio.Semaphore(settings.fetch_concurrency),
                 state_for=timedelta(days=settings.article_state_days),
+                control=control,
             )
             owner = PartitionOwner(
                 stage=STAGE,

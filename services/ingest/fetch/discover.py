@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
+from services.ingest.control import BLOCKED
 from services.ingest.extraction.model import Extracted
 from services.ingest.fetch.publish import Content, Schedule, appear, checked, publish, withdraw
 from services.ingest.fetch.state import (
@@ -128,6 +129,8 @@ def from_page(view: View, key: UUID, outcome: PageOutcome, retry: Retry, schedul
             return _joined(withdraw(known, outcome.at), done)
         status = "410 gone" if outcome.gone else "404 not found"
         return _letter(pending, Refused("page_gone", f"{pending.canonical_url} answers {status}"), done)
+    if outcome.refused is not None and outcome.refused.reason == BLOCKED:
+        return _letter(pending, outcome.refused, done)  # not even in another's words; its letter can be sent again once it is freed
     if outcome.refused is not None:
         return _fall_back(view, pending, outcome.refused, outcome, schedule, done)
     if outcome.page is None:  # 304: nothing new for a page that is known

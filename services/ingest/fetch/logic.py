@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from services.ingest.control import BLOCKED, Control
 from services.ingest.fetch.discover import PageOutcome, Retry, from_check, from_discovery, from_page
 from services.ingest.fetch.hosts import Host, HostQueues, Kind
 from services.ingest.fetch.publish import Schedule
@@ -26,7 +27,7 @@ from services.ingest.identity import article_host
 from shared import metrics
 from shared.contracts import Article, ArticleStatus, Discovery
 from shared.contracts.base import Part
-from shared.errors import InvalidMessage
+from shared.errors import InvalidMessage, Refused
 from shared.kafka.decision import Decision, SourceRecord
 from shared.kafka.owner import Submit
 from shared.logs import get_logger
@@ -56,6 +57,7 @@ class FetchContext:
     host_concurrency: int
     pages: asyncio.Semaphore
     state_for: timedelta
+    control: Control = field(default_factory=Control)
 
 
 class FetchLogic:
@@ -112,6 +114,13 @@ class FetchLogic:
 
     async def act(self, submit: Submit) -> None:
         """Fetch pages as they fall due, hosts apart, and drop what is too old to matter."""
+        unfollow = self._context.control.follow(self._changed.set)
+        try:
+            await self._fetch_again_and_again(submit)
+        finally:
+            unfollow()
+
+    async def _fetch_again_and_again(self, submit: Submit) -> None:
         async with asyncio.TaskGroup() as fetches:
             fetches.create_task(self._sweep_again_and_again(submit))
             while True:
@@ -126,7 +135,7 @@ class FetchLogic:
                     continue
                 # a place first: a host's pause counts from when its fetch starts, not from when it began to wait
                 await self._context.pages.acquire()
-                if (taken := self._queues.take(self._context.clock())) is None:
+                if self._context.control.stopped or (taken := self._queues.take(self._context.clock())) is None:
                     self._context.pages.release()
                     continue
                 host, key, kind = taken
@@ -160,7 +169,9 @@ class FetchLogic:
         return state.next_check_at if (state := self.articles.get(key)) else None
 
     def _pause_s(self) -> float:
-        """Give the seconds until something can start, at most a minute."""
+        """Give the seconds until something can start, at most a minute; while all is stopped nothing can."""
+        if self._context.control.stopped:
+            return LONGEST_PAUSE_S
         at = self._queues.next_at()
         return LONGEST_PAUSE_S if at is None else min(LONGEST_PAUSE_S, (at - self._context.clock()).total_seconds())
 
@@ -171,7 +182,7 @@ class FetchLogic:
             target = self._target(key, kind)
             if target is None:
                 return
-            outcome = await self._context.fetch(*target)
+            outcome = self._blocked(target[0]) or await self._context.fetch(*target)
             if kind == "check":
                 host.checks_failed.append(outcome.gone or outcome.missing or outcome.failed is not None)
             await submit(lambda: self._conclude(host, key, kind, outcome))
@@ -195,6 +206,12 @@ class FetchLogic:
             return (pending.discovery.url or pending.canonical_url, known.etag if known else None, known.last_modified if known else None)
         state = self.articles.get(key)
         return (state.url, state.etag, state.last_modified) if state else None
+
+    def _blocked(self, url: str) -> PageOutcome | None:
+        if not self._context.control.blocks(url):
+            return None
+        refused = Refused(BLOCKED, f"{url[:300]} is a blocked outlet's")
+        return PageOutcome(at=self._context.clock(), final_url=url, refused=refused)
 
     def _conclude(self, host: Host, key: UUID, kind: Kind, outcome: PageOutcome) -> Decision:
         if kind == "page":

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from services.ingest.config import PollSettings
+from services.ingest.control import followed
 from services.ingest.extraction.pool import ExtractorPool
 from services.ingest.http import Fetcher
 from services.ingest.poll.figures import show_again_and_again
@@ -22,13 +23,18 @@ async def run(settings: PollSettings, stop: asyncio.Event) -> None:
     readiness = health.Readiness()
     runner = await health.serve(readiness, settings)
     try:
-        async with Fetcher(settings) as fetcher, ExtractorPool(settings) as pool:
+        async with (
+            followed(settings) as control,
+            Fetcher(settings, blocks=control.blocks) as fetcher,
+            ExtractorPool(settings) as pool,
+        ):
             context = PollContext(
                 poll=FeedLooker(fetcher, pool, _now, settings.feed_max_bytes),
                 clock=_now,
                 bounds=Bounds(settings.poll_interval_shortest_s, settings.poll_interval_longest_s),
                 first_interval_s=settings.poll_interval_first_s,
                 turns=asyncio.Semaphore(settings.poll_concurrency),
+                control=control,
             )
             owner = PartitionOwner(
                 stage=STAGE,

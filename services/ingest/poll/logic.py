@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
+from services.ingest.control import Control
 from services.ingest.poll.discover import Conclusion, PollOutcome, conclude
 from services.ingest.poll.schedule import Bounds
 from services.ingest.poll.state import FEED_PREFIX, SEEN_PREFIX, FeedState, FeedStatus, SeenItems, feed_key, seen_key
@@ -34,6 +35,7 @@ class PollContext:
     bounds: Bounds
     first_interval_s: float
     turns: asyncio.Semaphore
+    control: Control = field(default_factory=Control)
     owned: "set[PollLogic]" = field(default_factory=set)
     """The partitions at work in this process, for its metrics."""
 
@@ -49,6 +51,8 @@ class PollLogic:
         self._due: list[tuple[datetime, UUID]] = []
         self._changed = asyncio.Event()
         self._polling: set[UUID] = set()
+        self._held: set[UUID] = set()
+        """Feeds of blocked outlets whose turn has come."""
 
     @property
     def states(self) -> Collection[FeedState]:
@@ -92,11 +96,20 @@ class PollLogic:
     async def act(self, submit: Submit) -> None:
         """Poll feeds as they fall due."""
         self._context.owned.add(self)
+        unfollow = self._context.control.follow(self._hold_anew)
         try:
             async with asyncio.TaskGroup() as polls:
                 await self._poll_again_and_again(polls, submit)
         finally:
+            unfollow()
             self._context.owned.discard(self)
+
+    def _hold_anew(self) -> None:
+        """Look at all again: what may be fetched has changed."""
+        held, self._held = self._held, set()
+        for feed_id in held:
+            self._enqueue(feed_id)
+        self._changed.set()
 
     async def _poll_again_and_again(self, polls: asyncio.TaskGroup, submit: Submit) -> None:
         while True:
@@ -120,12 +133,18 @@ class PollLogic:
             task.add_done_callback(lambda _: self._context.turns.release())
 
     def _pause_s(self) -> float:
-        """Give the seconds until a feed is due, at most a minute."""
+        """Give the seconds until a feed is due, at most a minute; while all is stopped none is."""
+        if self._context.control.stopped:
+            return LONGEST_PAUSE_S
         while self._due:
             due_at, feed_id = self._due[0]
             state = self.feeds.get(feed_id)
             if state is None or state.due_at != due_at or feed_id in self._polling:
                 heapq.heappop(self._due)
+                continue
+            if due_at <= self._context.clock() and self._context.control.blocks(state.url):
+                heapq.heappop(self._due)
+                self._held.add(feed_id)
                 continue
             return min((due_at - self._context.clock()).total_seconds(), LONGEST_PAUSE_S)
         return LONGEST_PAUSE_S
