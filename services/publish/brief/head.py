@@ -4,6 +4,7 @@ A cut begins where a sentence does (or after its opening phrase), leaves out a s
 with what belongs to it, and ends before a border that leaves the rest dispensable. It never cuts away a condition or a "not".
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -146,9 +147,9 @@ def cut_headings(statement: Statement, article: Reading, limits: Limits = DEFAUL
                 yield Heading(text, _read(text, article), BORDER_GAIN[border])
 
 
-def title_headings(article: Reading, names: frozenset[str], limits: Limits = DEFAULT_LIMITS) -> Iterator[Heading]:
+def title_headings(article: Reading, names: frozenset[str], small: frozenset[str], limits: Limits = DEFAULT_LIMITS) -> Iterator[Heading]:
     """Give an article's title, or its parts between colons and dashes, as headings if their length is right."""
-    title = article.title.text
+    title = _LABEL.sub("", article.title.text)
     if article.source.language in IDEOGRAPHIC:
         yield from _cut_clauses(title, article, limits)
         return
@@ -160,7 +161,7 @@ def title_headings(article: Reading, names: frozenset[str], limits: Limits = DEF
         if words < limits.heading_min_words:
             continue
         if words > limits.heading_max_words:
-            yield from _cut_title(_sentence_case(part, article, names), article, limits)
+            yield from _cut_title(_sentence_case(part, article, names, small), article, limits)
             continue
         tokens = tokenise(part, article.source.language)
         lows = [token.word.low for token in tokens if not token.mark]
@@ -169,7 +170,7 @@ def title_headings(article: Reading, names: frozenset[str], limits: Limits = DEF
             continue
         if not _is_closed(part) or {*lows} & (lexicon.first_person | lexicon.second_person):
             continue
-        text = _sentence_case(part, article, names)
+        text = _sentence_case(part, article, names, small)
         yield Heading(text, _read(text, article), TITLE_GAIN)
 
 
@@ -183,7 +184,7 @@ def _cut_title(title: str, article: Reading, limits: Limits) -> Iterator[Heading
         if words > limits.heading_max_words or token.mark in _STOPS:
             return
         after = tokens[place + 1]
-        border = after.word.low in lexicon.borders or after.mark in _STOPS or after.mark == ","
+        border = after.word.low in (lexicon.borders | lexicon.title_borders) or after.mark in _STOPS or after.mark == ","
         if (
             words >= limits.heading_min_words
             and border
@@ -199,17 +200,22 @@ def _cut_title(title: str, article: Reading, limits: Limits) -> Iterator[Heading
 _STOPS = frozenset(";:–—")
 
 
+_LABEL = re.compile(r"^\s*[(\[][^)\]]{1,30}[)\]]\s*")
+"""A label before a title: "(News Focus)"."""
+
+
 def _options(
     members: Sequence[Candidate], spare: Sequence[Candidate], readings: Sequence[Reading], limits: Limits
 ) -> Iterator[tuple[Heading, Reading]]:
     names = frozenset[str]().union(*(reading.known for reading in readings))
+    small = frozenset[str]().union(*(reading.small for reading in readings))
     cited: set[int] = set()
     for member in members:
         cited.update(member.stated_by)
         for heading in cut_headings(member.statement, member.article, limits):
             yield heading, member.article
     for place in sorted(cited):
-        for heading in title_headings(readings[place], names, limits):
+        for heading in title_headings(readings[place], names, small, limits):
             yield heading, readings[place]
     terms = {term for member in members for term in member.statement.marks.terms}
     for other in spare:
@@ -450,22 +456,20 @@ def _parts(title: str) -> list[str]:
     return parts
 
 
-def _sentence_case(title: str, article: Reading, names: frozenset[str]) -> str:
+def _sentence_case(title: str, article: Reading, names: frozenset[str], small: frozenset[str]) -> str:
     """Write an English title with capitals for names alone, as the headings that are cut from sentences have them."""
+    written = title[:1].upper() + title[1:]
+    if article.source.language != "en":
+        return written
     tokens = [token for token in tokenise(title, article.source.language) if not token.mark]
     long = [token for token in tokens if token.end - token.start > 3]
-    if article.source.language != "en" or not long or sum(token.word.capital for token in long) < TITLE_CASE * len(long):
-        return title[:1].upper() + title[1:]
-    written = title[:1].upper() + title[1:]
+    cased = sum(token.word.capital for token in long) >= TITLE_CASE * len(long)
     for token in tokens[1:]:
         piece = title[token.start : token.end]
-        keeps = token.word.low in names or (len(piece) > 1 and piece[1:] != piece[1:].lower()) or len(piece) == 1
-        if (
-            token.word.capital
-            and not keeps
-            and token.word.low not in article.lexicon.months
-            and token.word.low not in article.lexicon.weekdays
-        ):
+        low = token.word.low
+        if not token.word.capital or piece[1:] != piece[1:].lower() or low in article.lexicon.dates:
+            continue
+        if token.word.stop or (low not in names and (cased or low in small)):
             written = written[: token.start] + piece.lower() + written[token.end :]
     return written
 

@@ -99,6 +99,8 @@ class Lexicon:
     percent: frozenset[str] = frozenset()
     same: Mapping[str, str] = field(default_factory=dict)
     """A word's (or its stem's, or two joined words') standard form, where several say the same."""
+    place_terms: frozenset[str] = frozenset()
+    """Terms of countries and their peoples."""
     metonyms: Mapping[str, str] = field(default_factory=dict)
     """A seat of government → its country's term: "Beijing has resisted" says that China has."""
     locatives: frozenset[str] = frozenset()
@@ -111,6 +113,8 @@ class Lexicon:
     """First words of the pairs in `same`."""
     borders: frozenset[str] = frozenset()
     """A sentence can end before these and stay whole: "after", "while"."""
+    title_borders: frozenset[str] = frozenset()
+    """Besides, a title can end before these: "as"."""
     weak_borders: frozenset[str] = frozenset()
     """It often can: "in", "with"."""
     loose_borders: frozenset[str] = frozenset()
@@ -235,12 +239,14 @@ def _build(code: str, raw: dict[str, Any]) -> Lexicon:
         scales=dict(valued("scales")),
         percent=words("percent"),
         same=same,
+        place_terms=frozenset(line[0] for line in _lines(raw.get("places", ""))),
         metonyms={line[0]: stem_of(line[1]) for line in _lines(raw.get("metonyms", ""))},
         locatives=words("locatives"),
         people_endings=tuple(str(raw.get("people_endings", "")).split()),
         directions=words("directions"),
         pair_starts=frozenset(word.partition("-")[0] for word in same if "-" in word),
         borders=words("borders"),
+        title_borders=words("title_borders"),
         weak_borders=words("weak_borders"),
         loose_borders=words("loose_borders"),
         clause_starts=words("clause_starts"),

@@ -171,6 +171,8 @@ class Reading:
     body: tuple[Statement, ...]
     known: frozenset[str]
     """Its names in small letters, as written."""
+    small: frozenset[str]
+    """Its words that are written small somewhere."""
     halves: dict[str, str]
     """What stands for another name: "the North" for North Korea, "Sovian" for Sovia."""
     names: frozenset[str]
@@ -214,7 +216,7 @@ def read_article(source: Source, limits: Limits = DEFAULT_LIMITS) -> Reading:
     title = clean_line(source.title, limits.title_chars)
     pieces = split(source.text, source.language, limits)
     tokens = [tokenise(piece.text, source.language) for piece in pieces]
-    known = _find_names(tokens, lexicon)
+    known, small = _find_names(tokens, lexicon)
     halves = {**_find_peoples(tokens, lexicon), **(_find_halves(tokens, lexicon) if lexicon.directions else {})}
     published = source.published_at.date() if source.published_at else None
     body = tuple(
@@ -239,7 +241,7 @@ def read_article(source: Source, limits: Limits = DEFAULT_LIMITS) -> Reading:
     hero = max(last_names, key=lambda name: (spread.get(name, 0) + IN_TITLE * (name in heading.marks.terms), name), default="")
     days = frozenset(day for statement in body for mentioned in statement.marks.days for day in mentioned)
     letters = letters_only(f"{title} {source.text[: limits.text_chars]}")
-    return Reading(source, lexicon, heading, body, known, halves, frozenset(names), offices, full, days, letters, hero, spread)
+    return Reading(source, lexicon, heading, body, known, small, halves, frozenset(names), offices, full, days, letters, hero, spread)
 
 
 @lru_cache(maxsize=64)
@@ -393,8 +395,8 @@ def _know_number(written: str, language: str) -> Word:
     return Word(plain, (), 0.0, False, False, True, False, float(plain))
 
 
-def _find_names(tokens: Iterable[Sequence[Token]], lexicon: Lexicon) -> frozenset[str]:
-    """Find an article's names: words with a capital inside sentences that are nowhere written small."""
+def _find_names(tokens: Iterable[Sequence[Token]], lexicon: Lexicon) -> tuple[frozenset[str], frozenset[str]]:
+    """Find an article's names: words with a capital inside sentences that are nowhere written small; and all that are."""
     raised: dict[str, int] = {}
     small: dict[str, int] = {}
     for held in tokens:
@@ -410,7 +412,7 @@ def _find_names(tokens: Iterable[Sequence[Token]], lexicon: Lexicon) -> frozense
                     counted[word.low] = counted.get(word.low, 0) + 1
             before = token
     least = 100 if lexicon.nouns_capital else 1
-    return frozenset(low for low, count in raised.items() if count > small.get(low, 0) * least)
+    return frozenset(low for low, count in raised.items() if count > small.get(low, 0) * least), frozenset(small)
 
 
 def _find_peoples(tokens: Iterable[Sequence[Token]], lexicon: Lexicon) -> dict[str, str]:

@@ -57,8 +57,10 @@ def find_flaw(statement: Statement, article: Reading, limits: Limits = DEFAULT_L
         return Flaw.PERSON
     if words[0].word.low in lexicon.openers:
         return Flaw.PRONOUN
-    if _has_loose_pronoun(statement, article):
+    if _has_loose_pronoun(statement, article) or (marks.pronoun_speaker and not _names_someone(statement, article)):
         return Flaw.PRONOUN
+    if marks.attributed and not marks.quotes and marks.terms.keys() <= marks.speakers:
+        return Flaw.FRAGMENT
     if words[0].word.low in lexicon.needs_context and not words[0].quoted:
         return Flaw.CONTEXT
     start = letters_only(text[:80]).lstrip()
@@ -106,6 +108,14 @@ def _has_loose_pronoun(statement: Statement, article: Reading) -> bool:
             named = True
         after_break = False
     return False
+
+
+def _names_someone(statement: Statement, article: Reading) -> bool:
+    """Say whether a sentence names, outside quotations, someone who is no country."""
+    return any(
+        token.word.low in article.known and not token.quoted and not article.lexicon.place_terms.issuperset(token.word.terms)
+        for token in statement.tokens
+    )
 
 
 def _acts(statement: Statement, place: int, lexicon: Lexicon) -> bool:

@@ -32,6 +32,8 @@ _PAIRED = re.compile(r"[\"“”«»„「」『』（）()]")
 FULL_STOPPED = frozenset({"zh", "ja"})
 _FULL_STOP = re.compile(r"(?<=[。！？])(?=[^」』”’）。！？])")
 """After a full stop of Chinese or Japanese, which the splitter misses before a digit or a letter."""
+_DASH = re.compile(r"\s[-–—]{1,2}\s")
+"""Two of them set an insertion apart; one alone may end a dateline."""
 _WORDS = re.compile(r"[^\W\d_]+")
 _BULLET = re.compile(r"^(?:[-–—•*·▪■●◆►▶»>#|]+\s*)+")
 _INITIAL = re.compile(r"(?:^|\s)[^\W\d_a-z]\.$")
@@ -39,7 +41,7 @@ _LAST_WORD = re.compile(r"([^\W\d_]+)\.$")
 _DATELINE = re.compile(
     r"^(?:[A-ZÀ-ÞА-Я][A-ZÀ-ÞА-Я .,'’/-]{2,40}|(?:[A-ZÀ-Þ][\w.'’-]{1,30}[ ,]+){1,5})"
     r"(?:,?\s*[A-Z][a-z]{2,8}\.? \d{1,2}(?:,? \d{4})?)?"
-    r"\s*(?:\([^)]{2,40}\)\s*(?:[-–—:]+\s*)?|[—–]\s+|\s-{1,2}\s+)"
+    r"\s*(?:\([^)]{2,40}\)\s*(?:[-–—:]+\s*)?|(?<=\s)[-–—]{1,2}\s+|[—–]\s+)"
 )
 _CAPITAL_DATELINE = re.compile(r"^[A-ZÀ-ÞА-Я][A-ZÀ-ÞА-Я .'’/-]{2,30}(?:,\s[A-Z][\w.]+(?:\s\d{1,2})?)?\s*:\s+(?=\S)")
 _DATED = re.compile(r"^(?:[A-Z][\w.'’-]+[ ,]+){1,3}[A-Z][a-z]{2,8}\.? \d{1,2}(?:,? \d{4})?\s*[:—–-]\s+(?=\S)")
@@ -229,6 +231,8 @@ def strip_dateline(sentence: str) -> str:
     """Cut a leading place, date and agency ("KABUL (AFP) — "), which is no part of the sentence."""
     for pattern in (_DATELINE, _CAPITAL_DATELINE, _DATED, _AGENCY):
         found = pattern.match(sentence)
+        if found and len(_DASH.findall(sentence)) > 1 and _DASH.search(found[0]):
+            continue
         if found and found.end() < len(sentence) - MIN_REST and sentence[found.end()].isalnum() | (sentence[found.end()] in "“\"'‘«„"):
             return sentence[found.end() :]
     return sentence
