@@ -86,8 +86,9 @@ class CrossLink(Part):
     story_id: UUID
     other_story_id: UUID
     other_language: LanguageCode
+    other_article_count: int | None = Field(default=None, ge=0, description="how many articles the other story has; absent: not said")
     linked: bool
-    score: float
+    score: float = Field(description="how likely they tell the same event, 0 to 1")
     at: UtcTime
 
 
