@@ -1,0 +1,236 @@
+{{- define "slugline.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 48 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if contains $name .Release.Name -}}{{ .Release.Name | trunc 48 | trimSuffix "-" }}{{- else -}}{{ printf "%s-%s" .Release.Name $name | trunc 48 | trimSuffix "-" }}{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "slugline.selector" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "slugline.labels" -}}
+{{ include "slugline.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: slugline
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{- define "slugline.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end -}}
+{{- end -}}
+
+{{/* A value as the environment takes it. Helm reads all numbers as floats, and 16777216 would become 1.6777216e+07. */}}
+{{- define "slugline.text" -}}
+{{- if kindIs "slice" . -}}
+{{- $parts := list -}}
+{{- range . -}}{{- $parts = append $parts (include "slugline.text" .) -}}{{- end -}}
+{{- join "," $parts -}}
+{{- else if and (kindIs "float64" .) (eq (floor .) .) -}}
+{{- int64 . -}}
+{{- else -}}
+{{- . -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "slugline.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "slugline.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{- define "slugline.usesDatabase" -}}
+{{- if has . (list "materialise" "brief" "web") -}}true{{- end -}}
+{{- end -}}
+
+{{- define "slugline.databaseEnv" -}}
+- name: SLUGLINE_DATABASE_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.database.existingSecret.name | quote }}
+      key: {{ .Values.database.existingSecret.key | quote }}
+{{- end -}}
+
+{{/* The environment of a container. Takes dict root, name (of a service; empty for jobs) and settings. */}}
+{{- define "slugline.env" -}}
+{{- $root := .root -}}
+- name: SLUGLINE_KAFKA_BOOTSTRAP_SERVERS
+  value: {{ $root.Values.kafka.bootstrapServers | quote }}
+{{- if .database }}
+{{ include "slugline.databaseEnv" $root }}
+{{- end }}
+{{- if .name }}
+- name: SLUGLINE_HEALTH_HOST
+  value: "0.0.0.0"
+- name: SLUGLINE_HEALTH_PORT
+  value: "9100"
+{{- end }}
+{{- if has .name (list "web" "post") }}
+- name: SLUGLINE_{{ upper .name }}_HOST
+  value: "0.0.0.0"
+- name: SLUGLINE_{{ upper .name }}_PORT
+  value: {{ ternary "8080" "8090" (eq .name "web") | quote }}
+{{- end }}
+{{- if eq .name "assign" }}
+- name: SLUGLINE_GROUP_INSTANCE_ID
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+{{- end }}
+{{- if not .name }}
+- name: SLUGLINE_KAFKA_REPLICATION
+  value: {{ include "slugline.text" $root.Values.kafka.replication | quote }}
+{{- end }}
+{{- range $setting, $value := merge (dict) (default (dict) .settings) $root.Values.settings }}
+- name: SLUGLINE_{{ upper $setting }}
+  value: {{ include "slugline.text" $value | quote }}
+{{- end }}
+{{- with concat (default (list) $root.Values.extraEnv) (default (list) .extraEnv) }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "slugline.spread" -}}
+{{- $root := .root -}}
+{{- range .root.Values.topologySpread.keys }}
+- maxSkew: 1
+  topologyKey: {{ . }}
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels:
+      {{- include "slugline.selector" $root | nindent 6 }}
+      app.kubernetes.io/component: {{ $.name }}
+{{- end }}
+{{- end -}}
+
+{{/* The pod of a service. Takes dict root and name. */}}
+{{- define "slugline.pod" -}}
+{{- $root := .root -}}
+{{- $service := index $root.Values.services .name -}}
+{{- $database := include "slugline.usesDatabase" .name -}}
+metadata:
+  labels:
+    {{- include "slugline.labels" $root | nindent 4 }}
+    app.kubernetes.io/component: {{ .name }}
+    {{- with $root.Values.podLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with merge (dict) (default (dict) $service.podAnnotations) $root.Values.podAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  serviceAccountName: {{ include "slugline.fullname" $root }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  terminationGracePeriodSeconds: 30
+  {{- with $root.Values.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+  {{- with $root.Values.imagePullSecrets }}
+  imagePullSecrets:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  securityContext:
+    {{- include "slugline.podSecurity" $root | nindent 4 }}
+  {{- if eq $root.Values.jobs.mode "plain" }}
+  initContainers:
+    {{- range $wait := ternary (list "topics" "db") (list "topics") (eq $database "true") }}
+    - name: wait-for-{{ $wait }}
+      image: {{ include "slugline.image" $root | quote }}
+      imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+      args: [{{ $wait }}, check]
+      env:
+        {{- include "slugline.env" (dict "root" $root "name" "" "database" (eq $wait "db") "extraEnv" $service.extraEnv) | nindent 8 }}
+      {{- with concat (default (list) $root.Values.extraEnvFrom) (default (list) $service.extraEnvFrom) }}
+      envFrom:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      securityContext:
+        {{- include "slugline.containerSecurity" $root | nindent 8 }}
+      resources:
+        {{- toYaml $root.Values.jobs.resources | nindent 8 }}
+      volumeMounts:
+        - {name: tmp, mountPath: /tmp}
+        {{- with $root.Values.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+    {{- end }}
+  {{- end }}
+  containers:
+    - name: {{ .name }}
+      image: {{ include "slugline.image" $root | quote }}
+      imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+      args: [run, {{ .name }}]
+      env:
+        {{- include "slugline.env" (dict "root" $root "name" .name "database" (eq $database "true") "settings" $service.settings "extraEnv" $service.extraEnv) | nindent 8 }}
+      {{- with concat (default (list) $root.Values.extraEnvFrom) (default (list) $service.extraEnvFrom) }}
+      envFrom:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      ports:
+        - {name: health, containerPort: 9100}
+        {{- if eq .name "web" }}
+        - {name: http, containerPort: 8080}
+        {{- else if eq .name "post" }}
+        - {name: http, containerPort: 8090}
+        {{- end }}
+      # Imports take seconds on a busy node. Liveness never fails for a slow broker or database.
+      startupProbe:
+        httpGet: {path: /live, port: health}
+        periodSeconds: 2
+        timeoutSeconds: 2
+        failureThreshold: 60
+      livenessProbe:
+        httpGet: {path: /live, port: health}
+        periodSeconds: 10
+        timeoutSeconds: 5
+        failureThreshold: 6
+      readinessProbe:
+        httpGet: {path: /ready, port: health}
+        periodSeconds: 5
+        timeoutSeconds: 3
+        failureThreshold: 2
+      securityContext:
+        {{- include "slugline.containerSecurity" $root | nindent 8 }}
+      resources:
+        {{- toYaml $service.resources | nindent 8 }}
+      volumeMounts:
+        - {name: tmp, mountPath: /tmp}
+        {{- with $root.Values.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+  volumes:
+    - name: tmp
+      emptyDir: {sizeLimit: 256Mi}
+    {{- with $root.Values.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- if $root.Values.topologySpread.enabled }}
+  topologySpreadConstraints:
+    {{- include "slugline.spread" . | trim | nindent 4 }}
+  {{- end }}
+  {{- with merge (dict) (default (dict) $service.nodeSelector) $root.Values.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with concat (default (list) $root.Values.tolerations) (default (list) $service.tolerations) }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
