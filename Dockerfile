@@ -5,14 +5,13 @@ RUN python -m venv --without-pip /opt/slugline
 WORKDIR /src
 COPY deploy/compose/requirements.lock requirements.lock
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python -m pip install --prefix /opt/slugline --ignore-installed --require-hashes --no-compile -r requirements.lock
+    python -m pip --python /opt/slugline/bin/python install --require-hashes --no-compile -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY shared shared
 COPY services services
 COPY deploy deploy
 # hatchling is in the lock, so nothing unpinned is downloaded here
-RUN PYTHONPATH=/opt/slugline/lib/python3.11/site-packages \
-    python -m pip install --prefix /opt/slugline --ignore-installed --no-deps --no-build-isolation --no-index --no-compile . \
+RUN python -m pip --python /opt/slugline/bin/python install --no-deps --no-build-isolation --no-index --no-compile . \
  && find /opt/slugline -type d \( -name tests -o -name __pycache__ \) -prune -exec rm -rf {} +
 
 FROM python:3.11-slim-bookworm
