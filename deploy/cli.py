@@ -64,6 +64,7 @@ SERVICES: Final = {
     "post": ("services.ingest.post.app", "ingest"),
     "enrich": ("services.cluster.enrich.app", "cluster"),
     "assign": ("services.cluster.assign.app", "cluster"),
+    "link": ("services.cluster.link.app", "cluster"),
     "materialise": ("services.publish.materialise.app", "publish"),
     "brief": ("services.publish.brief.app", "publish"),
     "web": ("services.publish.web.app", "publish"),

@@ -28,6 +28,7 @@ SERVICES: Final = (
     Service("fetch", "fetches and reads article pages"),
     Service("enrich", "terms, vectors, names"),
     Service("assign", "puts articles into stories"),
+    Service("link", "finds the same story in other languages"),
     Service("materialise", "writes rows"),
     Service("brief", "writes cited briefs"),
     Service(WEB, "the page"),

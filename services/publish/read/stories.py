@@ -73,7 +73,7 @@ LIMIT $3
 
 _COUNTS = "SELECT number, present FROM story_members WHERE story_id = $1"
 
-_LINKS = "SELECT story_id, headline FROM stories WHERE story_id = ANY ($1::uuid[])"
+_LINKS = "SELECT story_id, headline, article_count FROM stories WHERE story_id = ANY ($1::uuid[])"
 
 
 def to_story(row: Any) -> Story:
@@ -168,11 +168,11 @@ async def _links(db: Database, links: Sequence[Any]) -> tuple[Link, ...]:
     if not links:
         return ()
     ids = [UUID(link["story_id"]) for link in links]
-    headlines = {row["story_id"]: row["headline"] for row in await db.fetch(_LINKS, ids)}
+    rows = {row["story_id"]: row for row in await db.fetch(_LINKS, ids)}
     return tuple(
-        Link(link_id, link["language"], link["article_count"], headlines[link_id])
+        Link(link_id, link["language"], rows[link_id]["article_count"], rows[link_id]["headline"])
         for link_id, link in zip(ids, links, strict=True)
-        if link_id in headlines
+        if link_id in rows
     )
 
 
