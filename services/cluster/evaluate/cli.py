@@ -35,7 +35,9 @@ def evaluate(
         for path in files:
             articles = read_labelled(path)
             task = progress.add_task(path.name, total=len(articles))
-            outcome = run_articles(articles, maker, use_time=not no_time, advance=partial(_advance, progress, task))
+            outcome = run_articles(
+                articles, maker, use_time=not no_time, cross_lingual=cross_lingual, advance=partial(_advance, progress, task)
+            )
             reports.append(report_of(str(path), articles, outcome, cross_lingual=cross_lingual))
             if explain and not as_json:
                 print(path.name)

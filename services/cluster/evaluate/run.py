@@ -11,6 +11,8 @@ from services.cluster.assign.decide import AssignLogic
 from services.cluster.config import StoryRules
 from services.cluster.enrich.features import FeatureMaker
 from services.cluster.evaluate.labelled import LabelledArticle
+from services.cluster.link.config import LinkRules
+from services.cluster.link.follow import Following
 from shared import ids
 from shared.contracts import ArticleStatus, Clock, EnrichedArticle, Features, InputKind, Publisher, Story, StoryInput, StoryUpdated
 
@@ -18,6 +20,12 @@ UNTIMED_FROM = datetime(2020, 1, 1, tzinfo=UTC)
 """When articles without a time are said to have been fetched, all of them: nothing must follow from it."""
 CLOCK_EVERY = timedelta(hours=1)
 """Event time between two strikes of the clock; in the service it strikes each minute of the day."""
+
+
+LINK_EVERY = 100
+"""Articles between two rounds of linking; in the service a round comes every few seconds."""
+LINK_ROUNDS = 1_000
+"""Rounds after the last article at most; linking settles in a few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +48,13 @@ def run_articles(
     use_time: bool = True,
     rules: StoryRules | None = None,
     features: Sequence[Features] | None = None,
+    cross_lingual: bool = False,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Outcome:
     """Enrich and assign articles in their order.
 
-    `features`: made already, then only decisions are timed. `advance` is told the number of articles done.
+    `features`: made already, then only decisions are timed. `cross_lingual`: link stories across languages too. `advance` is told
+    the number of articles done.
     """
     logic = AssignLogic(0, StoryRules() if rules is None else rules)
     updates: list[StoryUpdated] = []
@@ -52,10 +62,13 @@ def run_articles(
     homes: dict[UUID, UUID] = {}
     redirects: dict[UUID, UUID] = {}
     links: dict[UUID, frozenset[UUID]] = {}
+    following = Following(LinkRules()) if cross_lingual else None
     now, struck, enriching = UNTIMED_FROM, None, 0.0
     began = time.perf_counter()
 
     def take(story_input: StoryInput) -> None:
+        if following is not None:
+            following.take_input(story_input)
         decision = logic.decide_input(story_input)
         logic.apply(decision)
         for output in decision.outputs:
@@ -67,6 +80,18 @@ def run_articles(
                     redirects[update.story_id] = update.redirect_to
             elif isinstance(output.value, Story):
                 links[output.value.story_id] = frozenset(link.story_id for link in output.value.links)
+                if following is not None:
+                    following.take_story(output.value, 0)
+
+    def link_up(rounds: int) -> None:
+        for _ in range(rounds if following is not None else 0):
+            assert following is not None
+            findings = following.decide(now)
+            for output in following.ask(findings, now):
+                assert isinstance(output.value, StoryInput)
+                take(output.value)
+            if not findings and not following.waiting:
+                break
 
     for place, article in enumerate(articles):
         published_at = article.published_at if use_time else None
@@ -81,7 +106,11 @@ def run_articles(
         enriched = _enriched(place, article, made, published_at, now)
         take(StoryInput(kind=InputKind.ARTICLE, article=enriched))
         known.append(enriched.article_id)
+        if place % LINK_EVERY == LINK_EVERY - 1:
+            link_up(1)
         advance(place + 1)
+    link_up(LINK_ROUNDS)
+    links = {story_id: frozenset(_home(other, redirects) for other in others) for story_id, others in links.items()}
     seconds = time.perf_counter() - began
     stories = [_home(homes[article_id], redirects) for article_id in known]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
