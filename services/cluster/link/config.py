@@ -12,7 +12,9 @@ class LinkRules(Settings):
         default=0.5, description="log-odds from which two stories are linked; 0 is even odds, and a false link costs more than a missed one"
     )
     unlink_margin: float = Field(
-        default=1.5, ge=0, description="log-odds that a link there is has in advance, against flapping and against every rival"
+        default=1.5,
+        ge=0,
+        description="log-odds that a link has in advance where there is one, or both are linked with a third story: no flapping",
     )
     link_window_h: float = Field(default=72, gt=0, description="hours between one story's last and the other's first article at most")
     link_candidates: int = Field(

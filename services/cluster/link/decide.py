@@ -117,8 +117,8 @@ def decide_links(
     """Say for each story which of its links should be otherwise.
 
     `links`: what each story shows now; `gone`: stories that live no more under their id. Two stories are linked where each is
-    the other's best in its language and their log-odds reach `link_at`, a link that either side shows counting `unlink_margin`
-    more. A linked story that is neither here nor gone (it closed) is left alone.
+    the other's best in its language and their log-odds reach `link_at`; `unlink_margin` is added where either side shows the link,
+    and where a third story is linked with both. A linked story that is neither here nor gone (it closed) is left alone.
     """
     gone = frozenset(gone)
     findings = []
@@ -155,8 +155,9 @@ def _best(story_id: UUID, language: str, likeness: Likeness, links: Mapping[UUID
     own = links.get(story_id, {})
 
     def strength(other_id: UUID, score: float) -> float:
-        linked = other_id in own or story_id in links.get(other_id, {})
-        return score + (rules.unlink_margin if linked else 0)
+        theirs = links.get(other_id, {})
+        vouched = other_id in own or story_id in theirs or not own.keys().isdisjoint(theirs)
+        return score + (rules.unlink_margin if vouched else 0)
 
     ranked = [
         (strength(other_id, score), other_id)

@@ -11,11 +11,8 @@ from typing import Final
 
 from services.cluster.link.profile import Profile
 
-MEANING: Final = 20.0
-NAMES: Final = 1.3
-NUMBERS: Final = 4.0
-STRANGERS: Final = -4.0
-"""Both have names of their own and share none."""
+WEIGHTS: Final = (20.0, 1.3, 4.0, -4.0)
+"""Of the vectors' cosine, of names shared, of numbers shared, and of strangers: both have names of their own and share none."""
 BIAS: Final = -11.3
 GAP_PER_DAY: Final = -0.7
 """A day between one story's last article and the other's first; set by hand, since the examples are of one week."""
@@ -31,12 +28,20 @@ def log_odds(one: Profile, other: Profile, meaning: float, commonness: Mapping[s
 
     `meaning`: the cosine of their vectors. `commonness`: in how many of the `stories` each name is.
     """
+    known = evidence(one, other, meaning, commonness, stories)
+    weighed = sum(weight * value for weight, value in zip(WEIGHTS, known, strict=True))
+    return weighed + GAP_PER_DAY * (gap(one, other) / timedelta(days=1)) + BIAS
+
+
+def evidence(
+    one: Profile, other: Profile, meaning: float, commonness: Mapping[str, int], stories: int
+) -> tuple[float, float, float, float]:
+    """Give what `WEIGHTS` weigh: meaning, names shared, numbers shared, and being strangers; the last three from 0 to 1."""
     rarity = sum(_rarity(commonness.get(name, 1), stories) for name in sorted(one.names & other.names))
     shared_names = 1 - math.exp(-rarity)
     shared_numbers = 1 - math.exp(-sum(number_weight(number) for number in sorted(one.numbers & other.numbers)))
     strangers = min(1.0, min(len(one.names), len(other.names)) / _ENOUGH_NAMES) * (1 - shared_names) ** 4
-    days = gap(one, other) / timedelta(days=1)
-    return MEANING * meaning + NAMES * shared_names + NUMBERS * shared_numbers + STRANGERS * strangers + GAP_PER_DAY * days + BIAS
+    return meaning, shared_names, shared_numbers, strangers
 
 
 def gap(one: Profile, other: Profile) -> timedelta:
