@@ -20,10 +20,10 @@ export SSL_CERT_FILE ?= $(SYSTEM_CERTIFICATES)
 export REQUESTS_CA_BUNDLE ?= $(SYSTEM_CERTIFICATES)
 endif
 
-.PHONY: help setup run stop status test check lock format browser clean
+.PHONY: help setup run stop status test check deploy-check lock format browser clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
 
 setup: $(READY) ## Make .venv with the pinned dependencies (no network once it is made)
 
@@ -58,6 +58,9 @@ check: setup ## Check format, lint, types, import rules and contracts, and run t
 	$(BIN)/lint-imports
 	$(BIN)/slugline contracts check
 	$(BIN)/python -m pytest -q -m "$(UNIT)" $(ARGS)
+
+deploy-check: setup ## Check the chart, alerts, dashboard, Dockerfile and compose, with neither a cluster nor a container engine
+	$(BIN)/python -m deploy.helm.check
 
 lock: setup ## Pin the dependencies anew, with hashes and without index addresses
 	$(BIN)/uv pip compile pyproject.toml --all-extras $(LOCKED) -o requirements.lock

@@ -55,6 +55,7 @@ MOUNTED: Final = {
     "evaluate": Mounted("Measure clustering on labelled articles.", (("services.cluster.evaluate.cli:evaluate_app", "cluster"),)),
     "db": Mounted("Migrate the database and say how it stands.", (("services.publish.cli:db_app", "publish"),)),
     "offsets": Mounted("Show where each stage stands in its source, and set it anew.", (("deploy.offsets:app", ""),)),
+    "deadletters": Mounted("List, show, replay and drop inputs that could not be handled.", (("deploy.deadletters:app", ""),)),
     "contracts": Mounted("Export the schemas of messages, and check them.", (("deploy.contracts:app", ""),)),
 }
 

@@ -56,7 +56,7 @@ def _property(schema: Mapping[str, Any]) -> dict[str, Any]:
         # The environment takes them comma-separated; both spellings are fine in values.
         kept["type"] = ["array", "string", "number"]
     if "type" not in kept:
-        kept["type"] = [choice["type"] for choice in schema["anyOf"] if choice["type"] != "null"][0]
+        kept["type"] = next(choice["type"] for choice in schema["anyOf"] if choice["type"] != "null")
     return kept
 
 

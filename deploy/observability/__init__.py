@@ -1,0 +1,1 @@
+"""Prometheus' and Grafana's configuration, and the dashboards as code."""
