@@ -41,6 +41,8 @@ REFUSED: Final = (
     ("database.existingSecret.name=", "/database/existingSecret/name"),
     ("services.fetch.autoscaling.by=both", "/services/fetch/autoscaling/by"),
     ("services.assign.autoscaling.by=hpa", "autoscaling"),
+    ("services.web.autoscaling.by=hpa,services.web.autoscaling.min=9,services.web.autoscaling.max=3", "min (9) is more than max (3)"),
+    ("services.link.replicas=2", "/services/link/replicas"),
     ("services.fetch.settings.fetch_alow=x", "fetch_alow"),
     ("services.fetch.settings.fetch_tries=0", "fetch_tries"),
     ("services.fetch.replicas=9", "/services/fetch/replicas"),
@@ -51,7 +53,7 @@ REFUSED: Final = (
     ("strimzi.topics.enabled=true", "/strimzi/cluster"),
     ("jobs.mode=never", "/jobs/mode"),
 )
-"""Values that the schema must refuse, each with what the message must name."""
+"""Values that the chart must refuse, each with what the message must name."""
 
 
 class CheckFailed(Exception):
