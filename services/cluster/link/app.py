@@ -50,17 +50,18 @@ class LinkWorker:
 
     async def run(self) -> None:
         """Read and send until cancelled. Raises what must end the process."""
-        tasks: list[asyncio.Future[None]] = []
+        watching: list[asyncio.Future[None]] = []
         try:
             self._producer = await start_client(self._make_producer)
             self._consumer = await start_client(self._make_consumer)
             await self._read_history()
-            tasks.append(asyncio.ensure_future(self._watch()))
-            while True:
+            watching.append(asyncio.ensure_future(self._watch()))
+            while not any(task.done() for task in watching):
                 await self._round()
                 await self._read_for(self._settings.link_interval_s)
+            await asyncio.gather(*watching)
         finally:
-            await end_tasks(tasks)
+            await end_tasks(watching)
             for client in (self._consumer, self._producer):
                 if client is not None:
                     with contextlib.suppress(KafkaError, TimeoutError, OSError):

@@ -4,9 +4,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+import aiohttp
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from deploy.local.kafka import Broker
+from deploy.local.ports import free_ports
 from shared.contracts import ArticleStatus, EnrichedArticle, InputKind, Publisher, Reason, Story, StoryInput, StoryUpdated
 from shared.kafka.decision import Output
 from shared.topics import STORIES, STORY_INPUTS, STORY_UPDATES, language_partition
@@ -80,3 +83,41 @@ async def test_stories_of_one_event_are_linked_once_over_a_kill_and_a_second_pro
     found = await links(clean_topics)
     assert [list(found[headline].values()) for headline in ("quake", "sismo", "pokal", "finale")] == [[1]] * 4
     assert await reasons(clean_topics) == [Reason.LINKED] * 4
+
+
+@pytest.mark.faults
+async def test_a_broker_that_is_away_makes_it_unready_and_it_goes_on_by_itself(
+    clean_topics: str, broker_process: Broker, tmp_path: Path
+) -> None:
+    [port] = free_ports(1)
+    link = Service("link", tmp_path / "link.log", kafka_bootstrap_servers=clean_topics, link_interval_s=0.2, health_port=port)
+    assign = Service("assign", tmp_path / "assign.log", kafka_bootstrap_servers=clean_topics, session_timeout_s=6, clock_interval_s=NEVER_S)
+
+    async def ready() -> bool:
+        try:
+            async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/ready") as answer:
+                return answer.status == 200
+        except aiohttp.ClientError:
+            return False
+
+    async def unready() -> bool:
+        return not await ready()
+
+    async def quake_is_linked() -> bool:
+        found = await links(clean_topics)
+        return bool(found.get("quake")) and bool(found.get("sismo"))
+
+    with running(link, assign):
+        await until(ready, "link at work")
+        broker_process.kill()
+        try:
+            await until(unready, "link unready")
+        finally:
+            await broker_process.start_async()
+        await until(ready, "link at work again")
+        await write(clean_topics, [output("quake", "quake-north", "en"), output("sismo", "quake-north", "es")])
+        await until(quake_is_linked, "the quake's link on both sides")
+        assert link.alive, link.logged()
+        assert link.end() == 0, link.logged()
+    logged = link.logged()
+    assert logged.count("broker_unreachable") == logged.count("broker_answers") == 1
