@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from services.publish.brief.group import Group, affinity, group
-from services.publish.brief.head import Heading, choose_heading, clip_heading
+from services.publish.brief.head import Heading, choose_heading, clip_heading, headings_of_titles
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
 from services.publish.brief.read import Marks, Reading, read_article, read_sentence
 from services.publish.brief.select import Candidate, choose, find_candidates
@@ -50,9 +50,10 @@ def _write(
     """Give each group its heading; one for which there is none goes into the likest other, if that has room."""
     headed: list[tuple[Heading, list[Candidate]]] = []
     homeless: list[Candidate] = []
+    titles = headings_of_titles(readings, limits)
     for held in groups:
         taken = [heading for heading, _ in headed]
-        heading = choose_heading(held.members, candidates, headline, taken, readings, limits, lead=not headed)
+        heading = choose_heading(held.members, candidates, headline, taken, titles, readings, limits, lead=not headed)
         if heading is None and not headed:
             heading = clip_heading(held.members, headline, readings, limits)
         if heading is not None:

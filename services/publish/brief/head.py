@@ -61,6 +61,7 @@ def choose_heading(
     spare: Sequence[Candidate],
     headline: str,
     taken: Iterable[Heading],
+    titles: Sequence[Sequence[Heading]],
     readings: Sequence[Reading],
     limits: Limits = DEFAULT_LIMITS,
     *,
@@ -81,7 +82,7 @@ def choose_heading(
     options: list[tuple[float, Heading, Reading]] = []
     seen: set[str] = {same}
     taken = list(taken)
-    for heading, article in _options(members, spare, readings, limits):
+    for heading, article in _options(members, spare, titles, readings, limits):
         letters = letters_only(heading.text)
         if letters in seen or not heading.marks.weight:
             continue
@@ -147,6 +148,13 @@ def cut_headings(statement: Statement, article: Reading, limits: Limits = DEFAUL
                 yield Heading(text, _read(text, article), BORDER_GAIN[border])
 
 
+def headings_of_titles(readings: Sequence[Reading], limits: Limits = DEFAULT_LIMITS) -> list[list[Heading]]:
+    """Give the headings that each article's title makes."""
+    names = frozenset[str]().union(*(reading.known for reading in readings))
+    small = frozenset[str]().union(*(reading.small for reading in readings))
+    return [list(title_headings(reading, names, small, limits)) for reading in readings]
+
+
 def title_headings(article: Reading, names: frozenset[str], small: frozenset[str], limits: Limits = DEFAULT_LIMITS) -> Iterator[Heading]:
     """Give an article's title, or its parts between colons and dashes, as headings if their length is right."""
     title = _LABEL.sub("", article.title.text)
@@ -205,17 +213,19 @@ _LABEL = re.compile(r"^\s*[(\[][^)\]]{1,30}[)\]]\s*")
 
 
 def _options(
-    members: Sequence[Candidate], spare: Sequence[Candidate], readings: Sequence[Reading], limits: Limits
+    members: Sequence[Candidate],
+    spare: Sequence[Candidate],
+    titles: Sequence[Sequence[Heading]],
+    readings: Sequence[Reading],
+    limits: Limits,
 ) -> Iterator[tuple[Heading, Reading]]:
-    names = frozenset[str]().union(*(reading.known for reading in readings))
-    small = frozenset[str]().union(*(reading.small for reading in readings))
     cited: set[int] = set()
     for member in members:
         cited.update(member.stated_by)
         for heading in cut_headings(member.statement, member.article, limits):
             yield heading, member.article
     for place in sorted(cited):
-        for heading in title_headings(readings[place], names, small, limits):
+        for heading in titles[place]:
             yield heading, readings[place]
     terms = {term for member in members for term in member.statement.marks.terms}
     for other in spare:

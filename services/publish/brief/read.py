@@ -182,13 +182,20 @@ class Reading:
     full_names: dict[str, tuple[str, ...]]
     """A name's last term → the longest run that it ends."""
     days: frozenset[str]
-    letters: str
-    """Title and text, letters and digits only, for finding quotations."""
     hero: str
     """The name that most of its sentences have."""
     spread: dict[str, int]
     """Term → in how many of its sentences it stands."""
+    _text_chars: int
+    _letters: list[str] = field(default_factory=list)
     _identities: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def letters(self) -> str:
+        """Title and text, letters and digits only, for finding quotations."""
+        if not self._letters:
+            self._letters.append(letters_only(f" {self.title.text} {self.source.text[: self._text_chars]} "))
+        return self._letters[0]
 
     def identity(self, name: str) -> frozenset[str]:
         """Give the names and offices that stand near a name anywhere in the article: "South Korean President" for "lee"."""
@@ -240,8 +247,9 @@ def read_article(source: Source, limits: Limits = DEFAULT_LIMITS) -> Reading:
     last_names = sorted({run[-1] for statement in (heading, *body) for run in statement.marks.names})
     hero = max(last_names, key=lambda name: (spread.get(name, 0) + IN_TITLE * (name in heading.marks.terms), name), default="")
     days = frozenset(day for statement in body for mentioned in statement.marks.days for day in mentioned)
-    letters = letters_only(f"{title} {source.text[: limits.text_chars]}")
-    return Reading(source, lexicon, heading, body, known, small, halves, frozenset(names), offices, full, days, letters, hero, spread)
+    return Reading(
+        source, lexicon, heading, body, known, small, halves, frozenset(names), offices, full, days, hero, spread, limits.text_chars
+    )
 
 
 @lru_cache(maxsize=64)
@@ -468,7 +476,7 @@ class _Marker:
         self.names: list[tuple[str, ...]] = []
         self.run: list[str] = []
         self.run_end = -1
-        self.clauses: list[set[str]] = [set()]
+        self.breaks: list[int] = [0]
         self.counted: set[int] = set()
         self.figures: list[tuple[float, bool, int]] = []
         self.days: list[frozenset[str]] = []
@@ -486,29 +494,35 @@ class _Marker:
 
     def read(self) -> Marks:
         resume = -1
-        lexicon = self.lexicon
-        for place, token in enumerate(self.tokens):
-            word = token.word
-            if token.mark:
-                if token.mark in CLAUSE_MARKS:
-                    self.clauses.append(set())
+        lexicon, terms, add, breaks = self.lexicon, self.terms, self.content.append, self.breaks
+        for place, (word, sign, _, _, quoted) in enumerate(self.tokens):
+            if sign:
+                if sign in CLAUSE_MARKS:
+                    breaks.append(place)
                 continue
             self.words += 1
             if place < resume:
                 continue
             if word.special:
-                resume = self._special(place, token)
+                resume = self._special(place, self.tokens[place])
                 if resume > place:
                     continue
             if word.stop:
-                if word.low in lexicon.passives:
+                low = word.low
+                if low in lexicon.passives:
                     self.passive = True
-                elif word.low in lexicon.subjects and not token.quoted:
+                elif low in lexicon.subjects and not quoted:
                     self.pronouns = True
-                elif self.figures and (word.low in _AND or word.low in lexicon.borders):
-                    self.clauses.append(set())
-                continue
-            self._term(place, word, word.terms)
+                elif low in _AND or low in lexicon.borders:
+                    breaks.append(place)
+            elif word.capital:
+                self._term(place, word, word.terms)
+            else:
+                weight = word.weight
+                for term in word.terms:
+                    if weight >= terms.get(term, 0.0):
+                        terms[term] = weight
+                    add((place, term))
         if self.run:
             self.names.append(tuple(self.run))
         speakers, pronoun, body, official, partisan = _find_speakers(self.tokens, self.said, lexicon)
@@ -548,7 +562,6 @@ class _Marker:
             if weight >= self.terms.get(term, 0.0):
                 self.terms[term] = weight
             self.content.append((place, term))
-            self.clauses[-1].add(term)
         if name and word.low not in self.lexicon.titles:
             if self.run and self._follows(place):
                 self.run.extend(terms)
@@ -613,7 +626,7 @@ class _Marker:
         side = lexicon.opposites.get(low)
         if side is not None:
             self.sides.setdefault(side[0], set()).add(side[1])
-            self.sided.append((len(self.clauses) - 1, side))
+            self.sided.append((len(self.breaks) - 1, side))
         told_to = place > 0 and self.tokens[place - 1].word.low in lexicon.helpers
         if (low in lexicon.speech or low in lexicon.attributing) and not token.quoted and not told_to:
             self.said.append(place)
@@ -669,16 +682,17 @@ class _Marker:
         uncounted = at >= len(tokens) or tokens[at].word.stop
         if not first.low.isdigit() and uncounted and (first.value == 1 or (place and tokens[place - 1].word.low in lexicon.determiners)):
             return at
-        self.clauses.append(set())
-        self.counted.add(len(self.clauses) - 1)
-        self.figures.append((value, unit, len(self.clauses) - 1))
+        self.breaks.append(place)
+        self.counted.add(len(self.breaks) - 1)
+        self.figures.append((value, unit, len(self.breaks) - 1))
         return at + 1 if unit else at
 
     def _figures(self) -> Iterable[Figure]:
         for value, unit, clause in self.figures:
             first = clause - 2 if clause - 1 in self.counted else clause - 1
             sides = frozenset(side for at, side in self.sided if first <= at <= clause)
-            yield Figure(_show(value, unit), frozenset[str]().union(*self.clauses[first : clause + 1]), sides)
+            start, end = self.breaks[first], self.breaks[clause + 1] if clause + 1 < len(self.breaks) else len(self.tokens)
+            yield Figure(_show(value, unit), frozenset([term for at, term in self.content if start <= at < end]), sides)
 
     def _day(self, place: int) -> tuple[frozenset[str], int] | None:
         """Read a day or month: its possible dates, and where reading goes on. None if the word is none."""

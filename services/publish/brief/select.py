@@ -111,11 +111,11 @@ def find_candidates(readings: Sequence[Reading], headline: Marks, limits: Limits
     groups = _groups(readings)
     independent = len(set(groups))
     for candidate in kept:
-        candidate.stated_by, doubted = index.stated_by(candidate.statement, candidate.place, limits)
+        candidate.stated_by, near, doubted = index.stated_by(candidate.statement, candidate.place, limits)
         candidate.independent = len({groups[article] for article in candidate.stated_by})
-        if candidate.independent < independent:
+        if candidate.independent < independent and near:
             for shorter in itertools.islice(trim(candidate.statement, candidate.article, limits), TRIMS):
-                stated_by, doubts = index.stated_by(shorter, candidate.place, limits)
+                stated_by, _, doubts = index.stated_by(shorter, candidate.place, limits)
                 count = len({groups[article] for article in stated_by})
                 if count > candidate.independent:
                     candidate.statement, candidate.stated_by, candidate.independent, doubted = shorter, stated_by, count, doubts
@@ -275,10 +275,13 @@ class _Index:
         self._readings = readings
         self._starts: list[int] = []
         self._rows: list[int] = []
+        self._same: dict[str, set[int]] = {}
         postings: dict[str, list[int]] = {}
         row = 0
         for place, reading in enumerate(readings):
             self._starts.append(row)
+            for statement in reading.body:
+                self._same.setdefault(statement.text, set()).add(place)
             for statement in (reading.title, *reading.body):
                 for term in statement.marks.terms:
                     postings.setdefault(term, []).append(row)
@@ -292,8 +295,8 @@ class _Index:
         total = len(self._rows) or 1
         return {term: math.log(1.0 + total / len(rows)) for term, rows in self._postings.items()}
 
-    def stated_by(self, statement: Statement, own: int, limits: Limits) -> tuple[tuple[int, ...], int]:
-        """Give the articles that state a sentence, and how many others come near."""
+    def stated_by(self, statement: Statement, own: int, limits: Limits) -> tuple[tuple[int, ...], int, int]:
+        """Give the articles that state a sentence, how many others have much of it, and how many of these may state it yet."""
         marks = statement.marks
         shares = np.zeros(len(self._rows))
         for term, weight in marks.terms.items():
@@ -305,10 +308,10 @@ class _Index:
         for row in np.flatnonzero(shares >= limits.coverage * CORE).tolist():
             place = self._rows[row]
             likely.setdefault(place, []).append((-float(shares[row]), row - self._starts[place]))
-        stating = {own}
+        stating = {own, *self._same.get(statement.text, ())}
         doubted = 0
         for place, passages in likely.items():
-            if place == own:
+            if place in stating:
                 continue
             statements = self._statements[place]
             own_shares = shares[self._starts[place] : self._starts[place] + len(statements)].tolist()
@@ -318,4 +321,4 @@ class _Index:
                     break
             else:
                 doubted += -min(passages)[0] >= DOUBT
-        return tuple(sorted(stating)), doubted
+        return tuple(sorted(stating)), len(likely.keys() - stating), doubted

@@ -2,10 +2,10 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sentencex import segment
 
@@ -89,30 +89,56 @@ def clean_line(text: str, chars: int) -> str:
 
 def is_boilerplate(text: str) -> bool:
     """Say whether a line or sentence belongs to the page and not to the report."""
-    always, by_word = _boilerplate()
-    if always.search(text):
-        return True
-    patterns = {number: pattern for word in _WORDS.findall(text.lower()) if word in by_word for number, pattern in by_word[word]}
+    triggers, by_word, by_sign = _boilerplate()
+    for signs, pattern in by_sign:
+        if any(sign in text for sign in signs) and pattern.search(text):
+            return True
+    low = text.lower()
+    if triggers.search(low) is None:
+        return False
+    patterns = {number: pattern for word in triggers.findall(low) for number, pattern in by_word[word]}
     return any(pattern.search(text) for pattern in patterns.values())
 
 
+_Numbered = list[tuple[int, re.Pattern[str]]]
+
+
 @cache
-def _boilerplate() -> tuple[re.Pattern[str], dict[str, list[tuple[int, re.Pattern[str]]]]]:
-    """Give the pattern for every sentence, and those for sentences that have a certain word."""
+def _boilerplate() -> tuple[re.Pattern[str], dict[str, _Numbered], list[tuple[tuple[str, ...], re.Pattern[str]]]]:
+    """Give what finds the words that lead to a pattern, those patterns, and the patterns that signs lead to."""
     lines = files(__package__).joinpath("lexicons", "boilerplate.txt").read_text(encoding="utf-8").splitlines()
-    always: list[str] = []
-    by_word: dict[str, list[tuple[int, re.Pattern[str]]]] = {}
+    by_sign: list[tuple[tuple[str, ...], re.Pattern[str]]] = []
+    by_word: dict[str, _Numbered] = {}
     for number, line in enumerate(lines):
-        words, _, pattern = line.partition(" :: ")
-        if not pattern or line.startswith("#"):
+        words, _, written = line.partition(" :: ")
+        if not written or line.startswith("#"):
             continue
-        if words == "*":
-            always.append(pattern)
+        pattern = re.compile(written, re.IGNORECASE)
+        if words.startswith("!"):
+            by_sign.append((tuple(words[1:].split()), pattern))
             continue
-        compiled = re.compile(pattern, re.IGNORECASE)
         for word in words.split():
-            by_word.setdefault(word, []).append((number, compiled))
-    return re.compile("|".join(always)), by_word
+            by_word.setdefault(word, []).append((number, pattern))
+    return re.compile(rf"(?<!\w){_any_of(by_word)}(?!\w)"), by_word, by_sign
+
+
+def _any_of(words: Iterable[str]) -> str:
+    """Give a regular expression of many words that looks at each letter once: a tree of their beginnings."""
+    tree: dict[str, Any] = {}
+    for word in words:
+        node = tree
+        for sign in word:
+            node = node.setdefault(sign, {})
+        node[""] = {}
+    return _branches(tree)
+
+
+def _branches(node: dict[str, Any]) -> str:
+    branches = [re.escape(sign) + _branches(below) for sign, below in sorted(node.items()) if sign]
+    if not branches:
+        return ""
+    joined = branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
+    return f"(?:{joined})?" if "" in node else joined
 
 
 def _lines(text: str) -> Iterator[str]:

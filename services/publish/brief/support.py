@@ -263,7 +263,7 @@ def _is_same_figure(figure: Figure, other: Figure) -> bool:
 
 
 def _has_quotes(marks: Marks, article: Reading) -> bool:
-    return all(f" {quote} " in f" {article.letters} " for quote in marks.quotes)
+    return all(f" {quote} " in article.letters for quote in marks.quotes)
 
 
 def _has_names(marks: Marks, missing: set[str], core: Marks, article: Reading, before: Sequence[Marks]) -> bool:
