@@ -43,8 +43,8 @@ MetricName = Literal[
     "slugline_posted_items_total",
     # assign, labels `reason`: revisions emitted.
     "slugline_story_revisions_total",
-    # assign, label `partition`: open stories.
-    "slugline_open_stories",
+    # assign, label `partition`: articles of open stories, which the similarity index holds.
+    "slugline_open_articles",
     # materialise: rows written, label `table`.
     "slugline_rows_total",
     # brief: briefs made, label `made_by` (extractive, model, fallback).

@@ -175,7 +175,9 @@ class OwnedPartition:
             with contextlib.suppress(KafkaError, TimeoutError, OSError):
                 await asyncio.wait_for(self._producer.stop(), timeout=5)
             self._producer = None
-        metrics.RESTORING.labels(self.owner.stage, str(self.partition)).set(0)
+        for gone in (metrics.RESTORING, metrics.LAG, metrics.LAST_INPUT):
+            with contextlib.suppress(KeyError):  # another owner measures it now; a stale value would raise alarms
+                gone.remove(self.owner.stage, str(self.partition))
 
     def waits(self) -> str | None:
         """Say what the partition waits for; None when it is at work."""

@@ -5,13 +5,16 @@ from datetime import UTC, datetime
 
 from services.cluster.assign.decide import AssignLogic
 from services.cluster.config import AssignSettings
-from shared import health
-from shared.contracts import Clock, InputKind, StoryInput
+from shared import health, metrics
+from shared.contracts import Clock, InputKind, StoryInput, StoryUpdated
 from shared.kafka.decision import Decision, Output
 from shared.kafka.owner import PartitionOwner, Submit
 from shared.topics import ASSIGN_STATE, STORY_INPUTS
 
 STAGE = "assign"
+
+REVISIONS = metrics.counter("slugline_story_revisions_total", "Revisions of stories", "reason")
+OPEN_ARTICLES = metrics.gauge("slugline_open_articles", "Articles of open stories", "partition")
 
 
 class ClockedAssign(AssignLogic):
@@ -22,6 +25,14 @@ class ClockedAssign(AssignLogic):
         super().__init__(partition, settings)
         self._clock_partition = partition
         self._clock_interval_s = settings.clock_interval_s
+
+    def apply(self, decision: Decision) -> None:
+        """Take a decision over, and count what it did."""
+        super().apply(decision)
+        for output in decision.outputs:
+            if isinstance(output.value, StoryUpdated):
+                REVISIONS.labels(output.value.reason).inc()
+        OPEN_ARTICLES.labels(str(self._clock_partition)).set(self.state.shelves.open_articles)
 
     async def act(self, submit: Submit) -> None:
         """Append a clock record to the partition's own input, again and again."""
