@@ -100,9 +100,9 @@ class Figure(NamedTuple):
     """Sides of opposites in its clause: whether it rose or fell."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Marks:
-    """What a sentence says, as far as a program can compare it."""
+    """What a sentence says, as far as a program can compare it. Never changed once made; not frozen, which would make it slower to make."""
 
     sequence: tuple[str, ...]
     """Its terms in order, repeated ones too."""
@@ -234,21 +234,35 @@ def read_article(source: Source, limits: Limits = DEFAULT_LIMITS) -> Reading:
     heading = Statement(title, -1, -1, False, mark(title, title_tokens, lexicon, known, halves, published), title_tokens)
     full: dict[str, tuple[str, ...]] = {}
     names: set[str] = set()
+    spread: dict[str, int] = {}
+    days: set[str] = set()
     for statement in (heading, *body):
-        for run in statement.marks.names:
+        marks = statement.marks
+        for run in marks.names:
             names.update(run)
             if len(run) > len(full.get(run[-1], ())):
                 full[run[-1]] = run
-    offices = _title_terms(source.language) & {term for statement in (heading, *body) for term in statement.marks.terms}
-    spread: dict[str, int] = {}
-    for statement in body:
-        for term in statement.marks.terms:
+        for term in marks.terms:
             spread[term] = spread.get(term, 0) + 1
-    last_names = sorted({run[-1] for statement in (heading, *body) for run in statement.marks.names})
-    hero = max(last_names, key=lambda name: (spread.get(name, 0) + IN_TITLE * (name in heading.marks.terms), name), default="")
-    days = frozenset(day for statement in body for mentioned in statement.marks.days for day in mentioned)
+        if marks.days:
+            days.update(*marks.days)
+    offices = _title_terms(source.language).intersection(spread)
+    hero = max(full, key=lambda name: (spread[name] + IN_TITLE * (name in heading.marks.terms), name), default="")
     return Reading(
-        source, lexicon, heading, body, known, small, halves, frozenset(names), offices, full, days, hero, spread, limits.text_chars
+        source,
+        lexicon,
+        heading,
+        body,
+        known,
+        small,
+        halves,
+        frozenset(names),
+        offices,
+        full,
+        frozenset(days),
+        hero,
+        spread,
+        limits.text_chars,
     )
 
 
@@ -453,6 +467,22 @@ def _is_adjective(word: Word) -> bool:
     return not word.capital and not word.stop and word.low.endswith(("e", "en", "er", "es", "em"))
 
 
+class _Speaker(NamedTuple):
+    """Who speaks in a sentence: terms, and whether it is a pronoun, a body, an authority, or a party."""
+
+    terms: frozenset[str]
+    pronoun: bool
+    body: bool
+    official: bool
+    partisan: bool
+
+
+_NONE: frozenset[str] = frozenset()
+_NOBODY = _Speaker(_NONE, False, False, False, False)
+_NO_TURNS: dict[int, frozenset[str]] = {}
+_NO_SIDES: dict[int, frozenset[int]] = {}
+
+
 class _Marker:
     """Reads one sentence's tokens once, collecting what `Marks` holds."""
 
@@ -525,37 +555,36 @@ class _Marker:
                     add((place, term))
         if self.run:
             self.names.append(tuple(self.run))
-        speakers, pronoun, body, official, partisan = _find_speakers(self.tokens, self.said, lexicon)
-        weight = sum(self.terms.values())
+        speaker = _find_speakers(self.tokens, self.said, lexicon) if self.said else _NOBODY
         return Marks(
-            sequence=tuple(term for _, term in self.content),
-            terms=self.terms,
-            weight=weight,
+            sequence=tuple([term for _, term in self.content]),
+            terms=terms,
+            weight=sum(terms.values()),
             names=tuple(self.names),
-            name_terms=frozenset([term for run in self.names for term in run]),
-            figures=tuple(self._figures()),
+            name_terms=frozenset([term for run in self.names for term in run]) if self.names else _NONE,
+            figures=tuple(self._figures()) if self.figures else (),
             days=tuple(self.days),
-            negated=tuple(self._scope(place) for place in self.negations),
-            superlatives=tuple(self._raised(place) for place in self.highest),
-            turns=self._turns(),
-            sides={pair: frozenset(found) for pair, found in self.sides.items()},
+            negated=tuple([self._scope(place) for place in self.negations]) if self.negations else (),
+            superlatives=tuple([self._raised(place) for place in self.highest]) if self.highest else (),
+            turns=self._turns() if self.turning else _NO_TURNS,
+            sides={pair: frozenset(found) for pair, found in self.sides.items()} if self.sides else _NO_SIDES,
             quotes=find_quotes(self.text),
             attributed=self.attributed,
             speaking=bool(self.said),
-            speakers=speakers,
-            pronoun_speaker=pronoun,
-            body_speaker=body,
+            speakers=speaker.terms,
+            pronoun_speaker=speaker.pronoun,
+            body_speaker=speaker.body,
             pronouns=self.pronouns,
-            official=official,
-            partisan=partisan,
-            placed=frozenset(self.placed),
+            official=speaker.official,
+            partisan=speaker.partisan,
+            placed=frozenset(self.placed) if self.placed else _NONE,
             passive=self.passive,
             words=self.words if lexicon.language not in IDEOGRAPHIC else max(self.words, len(self.text) // 2),
         )
 
     def _term(self, place: int, word: Word, terms: Sequence[str], *, name: bool = False) -> None:
         name = name or (word.capital and word.low in self.known)
-        if name and word.low in self.halves:
+        if name and self.halves and word.low in self.halves:
             terms = (self.halves[word.low],)
         weight = NAME_WEIGHT if name else word.weight
         for term in terms:
@@ -779,7 +808,7 @@ def _show(value: float, unit: bool) -> str:
     return f"{shown}%" if unit else shown
 
 
-def _find_speakers(tokens: Sequence[Token], said: Sequence[int], lexicon: Lexicon) -> tuple[frozenset[str], bool, bool, bool, bool]:
+def _find_speakers(tokens: Sequence[Token], said: Sequence[int], lexicon: Lexicon) -> _Speaker:
     """Give the terms where a verb of saying has its speaker, and whether a pronoun, a body, an authority or a party stands there."""
     speakers: set[str] = set()
     pronoun = official = partisan = bodies = False
@@ -800,7 +829,7 @@ def _find_speakers(tokens: Sequence[Token], said: Sequence[int], lexicon: Lexico
                 speakers.update(word.terms)
         bodies |= body
         pronoun |= not named and any(token.word.low in lexicon.subjects for token in zone)
-    return frozenset(speakers), pronoun, bodies, official, partisan
+    return _Speaker(frozenset(speakers), pronoun, bodies, official, partisan)
 
 
 def _speaker_zone(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> Sequence[int]:
