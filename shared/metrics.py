@@ -49,6 +49,8 @@ MetricName = Literal[
     "slugline_rows_total",
     # brief: briefs made, label `made_by` (extractive, model, fallback).
     "slugline_briefs_total",
+    # brief: lines and answers of the optional model, label `outcome` (sentence_taken, sentence_not_stated, timeout, status_500, …).
+    "slugline_brief_model_total",
     # web: listeners of the event stream.
     "slugline_sse_listeners",
     # web: seconds to answer, labels `route` and `status`.
