@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from services.publish.brief import compose as composing
-from services.publish.brief.audit import audit, count_citations, count_words, repetition
+from services.publish.brief.audit import audit, count_citations, repetition
+from services.publish.brief.head import count_words
 from services.publish.brief.lexicon import load_lexicon
 from services.publish.brief.read import letters_only
 from services.publish.brief.source import Source

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from services.publish.brief.head import count_words
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
 from services.publish.brief.read import IDEOGRAPHIC, Reading, letters_only, read_article, read_sentence
 from services.publish.brief.source import Source
@@ -46,11 +47,6 @@ def is_verbatim(text: str, article: Reading) -> bool:
     """Say whether a sentence of an article has these words, from its first or after an opening that was cut, but for the full stop."""
     letters = letters_only(text).strip()
     return any(letters in letters_only(statement.text) for statement in article.body)
-
-
-def count_words(heading: str) -> int:
-    """Count a heading's words; a dash is none."""
-    return sum(any(sign.isalnum() for sign in word) for word in heading.split())
 
 
 def count_citations(brief: Brief) -> int:

@@ -84,7 +84,7 @@ def choose_heading(
     taken = list(taken)
     for heading, article in _options(members, spare, titles, readings, limits):
         letters = letters_only(heading.text)
-        if letters in seen or not heading.marks.weight:
+        if letters in seen or not heading.marks.weight or not _has_length(heading.text, article, limits):
             continue
         seen.add(letters)
         echoed = _share(heading.marks, headline_marks)
@@ -99,6 +99,11 @@ def choose_heading(
             if _says(heading.marks, wanted, article, limits):
                 return heading
     return next((heading for _, heading, _ in options if _fits(heading.marks, passage)), None)
+
+
+def count_words(heading: str) -> int:
+    """Count a heading's words; a dash is none."""
+    return sum(any(sign.isalnum() for sign in word) for word in heading.split())
 
 
 def clip_heading(members: Sequence[Candidate], headline: str, readings: Sequence[Reading], limits: Limits = DEFAULT_LIMITS) -> Heading:
@@ -210,6 +215,10 @@ _STOPS = frozenset(";:–—")
 
 _LABEL = re.compile(r"^\s*[(\[][^)\]]{1,30}[)\]]\s*")
 """A label before a title: "(News Focus)"."""
+
+
+def _has_length(text: str, article: Reading, limits: Limits) -> bool:
+    return article.source.language in IDEOGRAPHIC or limits.heading_min_words <= count_words(text) <= limits.heading_max_words
 
 
 def _options(

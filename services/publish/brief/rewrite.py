@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from services.publish.brief.audit import count_words
+from services.publish.brief.head import count_words
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
 from services.publish.brief.read import Marks, Reading, Statement, Token, letters_only, read_article, read_sentence, tokenise
 from services.publish.brief.sift import find_flaw
