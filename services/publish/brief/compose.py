@@ -16,7 +16,7 @@ from shared.contracts.story import Story
 READINGS = 256
 """Readings of articles that are kept: a story that grows is composed again with each article, and only the new one is read."""
 
-HOME = 0.1
+HOME = 0.07
 """Affinity from which a sentence whose group has no heading may go into another section."""
 
 

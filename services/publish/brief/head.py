@@ -6,7 +6,7 @@ with what belongs to it, and ends before a border that leaves the rest dispensab
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.publish.brief.lexicon import Lexicon
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
@@ -75,15 +75,15 @@ def choose_heading(
             section[term] = section.get(term, 0.0) + weight * part
     norm = sum(weight * weight for weight in section.values()) ** 0.5 or 1.0
     passage = [member.statement.marks for member in members]
-    first = letters_only(members[0].statement.text)
+    first = letters_only(members[0].statement.text).strip()
     headline_marks = _read(headline, members[0].article)
-    same = letters_only(headline)
+    same = letters_only(headline).strip()
     most = LEAD_HEADLINE_SHARE if lead else HEADLINE_SHARE
     options: list[tuple[float, Heading, Reading]] = []
-    seen: set[str] = {same}
+    seen: set[str] = {same, first} if len(members) == 1 else {same}
     taken = list(taken)
     for heading, article in _options(members, spare, titles, readings, limits):
-        letters = letters_only(heading.text)
+        letters = letters_only(heading.text).strip()
         if letters in seen or not heading.marks.weight or not _has_length(heading.text, article, limits):
             continue
         seen.add(letters)
@@ -91,7 +91,7 @@ def choose_heading(
         if echoed > most or any(_share(heading.marks, other.marks) > TAKEN_SHARE for other in taken):
             continue
         value = heading.gain + sum(section.get(term, 0.0) for term in heading.marks.terms) / (norm * len(heading.marks.terms) ** 0.5)
-        value -= HEADLINE_LOSS * echoed + (ECHO_LOSS if first.startswith(letters.rstrip()) else 0.0)
+        value -= HEADLINE_LOSS * echoed + (ECHO_LOSS if first.startswith(letters) else 0.0)
         options.append((value, heading, article))
     options.sort(key=lambda option: -option[0])
     for wanted in (passage[:1], passage) if lead else (passage,):
@@ -109,13 +109,19 @@ def count_words(heading: str) -> int:
 def clip_heading(members: Sequence[Candidate], headline: str, readings: Sequence[Reading], limits: Limits = DEFAULT_LIMITS) -> Heading:
     """Give the first section a heading where none is fit: a title, or a sentence's first words, cut where it hurts least."""
     first = members[0]
-    lines = [readings[place].title.text for place in first.stated_by]
+    titles = [readings[place].title.text for place in first.stated_by]
+    lines = [*titles, *(part.strip() for title in titles for part in _parts(title))]
+    if not first.article.lexicon.verb_late:
+        lines.append(first.statement.text)
     best = ""
     same = letters_only(headline).strip()
-    for line in (*lines, first.statement.text):
-        clipped = _clip(line, first.article, limits)
-        if clipped and (not best or (letters_only(best).strip() == same and len(clipped.split()) >= limits.heading_min_words)):
-            best = clipped
+    for most in (limits.heading_max_words, limits.heading_max_words - 2, limits.heading_max_words - 4):
+        for line in lines:
+            clipped = _clip(line, first.article, replace(limits, heading_max_words=most))
+            if clipped and letters_only(clipped).strip() != same and count_words(clipped) >= limits.heading_min_words:
+                clipped = clipped[:1].upper() + clipped[1:]
+                return Heading(clipped, _read(clipped, first.article), 0.0)
+            best = best or clipped
     text = best or first.statement.text[: limits.heading_max_words * 8]
     return Heading(text, _read(text, first.article), 0.0)
 
@@ -308,6 +314,8 @@ def _cuts(tokens: Sequence[Token], article: Reading, limits: Limits) -> Iterator
             told += 1
         whole = verb == words and tokens[place - 1].word.low in lexicon.helpers
         border = _border(tokens, place, article) if acts and verb is not None and words >= limits.heading_min_words else None
+        if lexicon.verb_late and border not in _WHOLE:
+            border = None
         ends = border is not None and (whole or told >= BORDER_WORDS[border]) and not (superlative and border in _INNER)
         if border and ends and _ends_well(tokens, place, words, verb or 0, article) and not _is_conditional(tokens, place, lexicon):
             yield list(kept), border
@@ -417,6 +425,8 @@ def _border(tokens: Sequence[Token], place: int, article: Reading) -> str | None
 
 
 _IN_NAMES = frozenset({"of", "and", "for", "de", "del", "der", "und", "y", "e", "et", "van", "von"})
+_WHOLE = frozenset({"end", "comma"})
+"""Borders that German and Dutch keep: a verb's other half stands at the clause's end."""
 _INNER = frozenset({"strong", "weak", "loose"})
 """Borders that a superlative forbids: "the highest bridge" is another one than "the highest bridge in Oru"."""
 
@@ -436,6 +446,12 @@ def _ends_well(tokens: Sequence[Token], place: int, words: int, verb: int, artic
     if after_copula and verb != words and _border(tokens, place, article) in _INNER:
         return False
     if lexicon.language == "en" and word.low.endswith("ly") and _border(tokens, place, article) in _INNER:
+        return False
+    inner = _border(tokens, place, article) in _INNER
+    if inner and word.value is not None:
+        return False
+    helper = tokens[place - 1].word.low if place else ""
+    if inner and helper in lexicon.auxiliaries and helper not in lexicon.helpers and word.low not in lexicon.intransitive:
         return False
     if word.low in lexicon.units and place + 1 < len(tokens) and not tokens[place + 1].mark:
         return False
