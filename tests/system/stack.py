@@ -20,11 +20,12 @@ from services.publish.connect import connect
 from tests.processes import Service
 from tests.topics import until
 
-NAMES: Final = ("poll", "fetch", "enrich", "assign", "materialise", "brief", "web")
+NAMES: Final = ("poll", "fetch", "enrich", "assign", "link", "materialise", "brief", "web")
 QUICK: Final[Mapping[str, object]] = {
     "session_timeout_s": 6,
     "status_interval_s": 0.5,
     "brief_sweep_interval_s": 3,
+    "link_interval_s": 0.5,
     "brief_text_wait_s": 2,
     "rate_per_client_s": 10_000,
     "rate_burst": 10_000,
@@ -52,6 +53,7 @@ class Stack:
     services: dict[str, Service] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
     ended: list[Ended] = field(default_factory=list)
+    held: set[str] = field(default_factory=set)
     session: aiohttp.ClientSession = field(init=False)
 
     def __post_init__(self) -> None:
@@ -84,10 +86,21 @@ class Stack:
         while True:
             await asyncio.sleep(WATCH_S)
             for service in self.services.values():
-                if (code := service.ended) is not None:
+                if service.name not in self.held and (code := service.ended) is not None:
                     self.ended.append(Ended(service.name, code))
                     service.kill()
                     service.start()
+
+    async def hold(self, name: str) -> None:
+        """End a service in good order, for as long as it is not released."""
+        self.held.add(name)
+        await asyncio.to_thread(self.services[name].end)
+
+    def release(self, name: str) -> None:
+        """Start a service that is held."""
+        if name in self.held:
+            self.services[name].start()
+            self.held.remove(name)
 
     async def waits(self, name: str) -> dict[str, str] | None:
         """Give what a service says it waits for (empty: ready); None where it does not answer."""
@@ -193,6 +206,13 @@ class Stack:
             if behind := await rows.fetchval(_WITHOUT_BRIEF):
                 return f"{behind} stories have no brief of their revision"
         return None
+
+    async def until_quiet(self, article_ids: Iterable[UUID] = (), limit_s: float = 90) -> None:
+        """Wait as `until_settled`, then end what finds something new without any input: links between languages."""
+        wanted = list(article_ids)
+        await self.until_settled(wanted, limit_s)
+        await self.hold("link")
+        await self.until_settled(wanted, limit_s)
 
     async def until_settled(self, article_ids: Iterable[UUID] = (), limit_s: float = 90) -> None:
         """Wait until all articles are through the whole pipeline."""

@@ -11,7 +11,7 @@ import pytest
 from tests.system import made_up
 from tests.system.checks import check_rows, check_topics, explain, read_all
 from tests.system.recorded import FETCHING, recorded_web
-from tests.system.stack import Stack, running
+from tests.system.stack import NAMES, Stack, running
 
 pytestmark = [pytest.mark.stack, pytest.mark.faults]
 
@@ -20,7 +20,7 @@ ARTICLES = 300
 RATE = 8
 PLAYED_TO_S = {0: 0, 3: 30, 6: 80, 10: 140}
 """How far the recorded web is when a turn begins: before an outlet withdraws an article that may not have been seen."""
-VICTIMS = ("poll", "fetch", "enrich", "assign", "materialise", "brief", "web")
+VICTIMS = NAMES
 
 
 def plan(chance: random.Random, turns: int) -> list[tuple[str, float, float, bool]]:
@@ -30,7 +30,7 @@ def plan(chance: random.Random, turns: int) -> list[tuple[str, float, float, boo
 
 
 async def test_killing_any_service_at_any_moment_loses_and_doubles_nothing(stack: Stack, tmp_path: Path) -> None:
-    """Fourteen kills while feeds, pages and replayed articles flow, each service twice; what a kill leaves behind ends by itself."""
+    """Sixteen kills while feeds, pages and replayed articles flow, each service twice; what a kill leaves behind ends by itself."""
     lines = made_up.lines(SEED, ARTICLES)
     file = made_up.write_lines(tmp_path / "news.jsonl", lines)
     groups: list[int] = []
@@ -48,8 +48,8 @@ async def test_killing_any_service_at_any_moment_loses_and_doubles_nothing(stack
             service.start()
         assert f"{ARTICLES} articles accepted" in await replaying
         wanted = [*(made_up.identity(line) for line in lines), *web.ids(web.clock.position_s)]
-        await stack.until_settled(wanted)
         await stack.until_ready()
+        await stack.until_quiet(wanted)
         told = await read_all(stack.broker)
         assert explain(told.letters) == []
         check_topics(told, wanted)

@@ -14,7 +14,7 @@ from tests.topics import until
 
 pytestmark = [pytest.mark.stack, pytest.mark.faults]
 
-ON_THE_BROKER = ("poll", "fetch", "enrich", "assign", "materialise", "brief")
+ON_THE_BROKER = ("poll", "fetch", "enrich", "assign", "link", "materialise", "brief")
 ON_THE_DATABASE = ("materialise", "brief", "web")
 LOG_LINES = 500
 
@@ -61,7 +61,7 @@ async def test_a_database_and_then_a_broker_that_are_away_for_a_while(
         await sending
         await stack.replay(parts[3])
         everything = [article_id for part in wanted for article_id in part]
-        await stack.until_settled(everything)
+        await stack.until_quiet(everything)
         for name in ON_THE_BROKER:
             lives = 1 + sum(ended.name == name for ended in stack.ended)
             assert 1 <= len(stack.logged(name, "broker_unreachable")) <= lives, name

@@ -51,9 +51,10 @@ class Filled:
 
     async def replay(self, file: Path, accepted: Sequence[UUID]) -> str:
         """Replay a file; its articles must come through. Gives what the command said."""
+        self.stack.release("link")
         said = await self.stack.replay(file)
         self.known += [one for one in accepted if one not in set(self.known)]
-        await self.stack.until_settled(self.known)
+        await self.stack.until_quiet(self.known)
         return said
 
 

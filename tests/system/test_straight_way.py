@@ -49,7 +49,7 @@ async def test_outlets_feeds_become_story_pages(stack: Stack, tmp_path: Path) ->
             return articles[identity(corrected)].version == 2 and articles[identity(withdrawn)].status is ArticleStatus.WITHDRAWN
 
         await until(both_changed, "the correction and the withdrawal")
-        await stack.until_settled(web.ids())
+        await stack.until_quiet(web.ids())
         told = await read_all(stack.broker)
         assert explain(told.letters) == []
         check_topics(told, web.ids())

@@ -59,6 +59,7 @@ class BriefWorker:
         self._waits: dict[str, str] = {"broker": "has not connected yet", "database": "has not connected yet"}
         self._waiting = (0, 0.0)
         self._broker_away_since: float | None = None
+        self._producing = 0
         self._connections_away = 0
         self._away_since = 0.0
         for part in self._waits:
@@ -103,7 +104,10 @@ class BriefWorker:
                 answers = await asyncio.wait_for(self._producer.client.force_metadata_update(), timeout=METADATA_S)
             except (KafkaError, TimeoutError, OSError):
                 answers = False
-            self._note_broker(None if answers else "the broker does not answer")
+            if not answers:
+                self._note_broker("the broker does not answer")
+            elif not self._producing:  # else it is the record on its way that tells
+                self._note_broker(None)
             await self._pause(self.settings.status_interval_s)
 
     def _note_broker(self, waits: str | None) -> None:
@@ -259,19 +263,22 @@ class BriefWorker:
         log.warning("brief_refused", story_id=str(story.story_id), revision=story.revision, reason=error.reason, error=str(error)[:500])
 
     async def _produce(self, outputs: Sequence[Output]) -> None:
-        sends = [
-            await self._producer.send(
-                output.topic.name,
-                key=output.key.encode(),
-                value=None if output.value is None else output.value.to_bytes(),
-                partition=key_partition(output.key, output.topic),
-            )
-            for output in outputs
-        ]
+        self._producing += 1
         try:
+            sends = [
+                await self._producer.send(
+                    output.topic.name,
+                    key=output.key.encode(),
+                    value=None if output.value is None else output.value.to_bytes(),
+                    partition=key_partition(output.key, output.topic),
+                )
+                for output in outputs
+            ]
             await asyncio.wait_for(asyncio.gather(*sends), timeout=ANSWER_S)
         except TimeoutError as error:
             raise KafkaTimeoutError(f"no acknowledgement within {ANSWER_S:g} s") from error
+        finally:
+            self._producing -= 1
         self._note_broker(None)
         for output in outputs:
             metrics.OUTPUTS.labels(STAGE, output.topic.name).inc()
