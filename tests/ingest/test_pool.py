@@ -31,7 +31,9 @@ async def pool() -> AsyncIterator[ExtractorPool]:
 
 
 def children() -> set[int]:
-    return {int(child) for child in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()}
+    """Give the parsers among this process's children; the session's broker and database are others."""
+    pids = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    return {int(pid) for pid in pids if b"extraction.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
 
 async def until(holds: Callable[[], bool], limit_s: float = 20.0) -> None:
