@@ -16,7 +16,7 @@ class Limits:
     sentences_a_story: int = 3_000
     """Sentences of a story that are read: of many articles fewer each, at least `sentences_at_least`."""
     sentences_at_least: int = 20
-    candidates: int = 70
+    candidates: int = 56
     """Sentences that are checked against all articles; the best by a cheap score."""
     sources: int = 100
     """Articles that are read, the lowest numbers first: as many as a story lists."""

@@ -224,7 +224,7 @@ def read_article(source: Source, limits: Limits = DEFAULT_LIMITS) -> Reading:
     pieces = split(source.text, source.language, limits)
     tokens = [tokenise(piece.text, source.language) for piece in pieces]
     known, small = _find_names(tokens, lexicon)
-    halves = {**_find_peoples(tokens, lexicon), **(_find_halves(tokens, lexicon) if lexicon.directions else {})}
+    halves = _find_halves(tokens, lexicon) if lexicon.directions or lexicon.people_endings else {}
     published = source.published_at.date() if source.published_at else None
     body = tuple(
         Statement(piece.text, place, piece.paragraph, piece.whole, mark(piece.text, held, lexicon, known, halves, published), held)
@@ -437,30 +437,31 @@ def _find_names(tokens: Iterable[Sequence[Token]], lexicon: Lexicon) -> tuple[fr
     return frozenset(low for low, count in raised.items() if count > small.get(low, 0) * least), frozenset(small)
 
 
-def _find_peoples(tokens: Iterable[Sequence[Token]], lexicon: Lexicon) -> dict[str, str]:
-    """Find names that are others' adjectives: "sovian" beside "sovia"."""
-    if not lexicon.people_endings:
-        return {}
-    capital = {token.word.low for held in tokens for token in held if token.word.capital and not token.word.stop}
-    found: dict[str, str] = {}
+def _find_halves(tokens: Iterable[Sequence[Token]], lexicon: Lexicon) -> dict[str, str]:
+    """Find what stands for another name: a direction for the name that it most often begins, "sovian" for "sovia" beside it."""
+    counts: dict[str, dict[str, int]] = {}
+    capital: set[str] = set()
+    for held in tokens:
+        left = ""
+        for token in held:
+            word = token.word
+            if not word.capital:
+                left = ""
+                continue
+            if left in lexicon.directions and word.terms:
+                found = counts.setdefault(left, {})
+                found[word.terms[0]] = found.get(word.terms[0], 0) + 1
+            left = word.low
+            if not word.stop:
+                capital.add(left)
+    halves = {half: f"{half}-{max(found, key=lambda name: (found[name], name))}" for half, found in counts.items()}
     for name in capital:
         for ending in lexicon.people_endings:
             base = name[: -len(ending)]
             if len(base) > 3 and name.endswith(ending) and base in capital:
-                found[name] = stem(base, lexicon)
+                halves.setdefault(name, stem(base, lexicon))
                 break
-    return found
-
-
-def _find_halves(tokens: Iterable[Sequence[Token]], lexicon: Lexicon) -> dict[str, str]:
-    """Find which name of two words each direction most often begins."""
-    counts: dict[str, dict[str, int]] = {}
-    for held in tokens:
-        for left, right in itertools.pairwise(held):
-            if left.word.capital and left.word.low in lexicon.directions and right.word.capital and right.word.terms:
-                found = counts.setdefault(left.word.low, {})
-                found[right.word.terms[0]] = found.get(right.word.terms[0], 0) + 1
-    return {half: f"{half}-{max(found, key=lambda name: (found[name], name))}" for half, found in counts.items()}
+    return halves
 
 
 def _is_adjective(word: Word) -> bool:
