@@ -1,10 +1,10 @@
 # One image for all services: `slugline run NAME`. Built in two stages; the second has no compiler and no package manager's cache.
 FROM python:3.11-slim-bookworm AS build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CACHE_DIR=/var/cache/pip PYTHONDONTWRITEBYTECODE=1
 RUN python -m venv --without-pip /opt/slugline
 WORKDIR /src
 COPY deploy/compose/requirements.lock requirements.lock
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     python -m pip --python /opt/slugline/bin/python install --require-hashes --no-compile -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY shared shared

@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import faust
@@ -84,6 +86,7 @@ def make_app(
         producer_linger=0,
         producer_max_request_size=DEAD_LETTER_BYTES,
         loghandlers=[],
+        datadir=str(Path(gettempdir()) / GROUP),  # it keeps nothing there, but makes the folder
         reply_create_topic=False,
     )
     app.transport = _CommittedTransport(app.conf.broker_consumer, app, app.loop)
