@@ -31,7 +31,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from shared.contracts import Discovery, DiscoveryKind
 from shared.ids import article_id
 from shared.kafka.decision import Decision, Output
-from shared.kafka.owner import encode
+from shared.kafka.encode import encode
 from shared.topics import DISCOVERIES
 
 WORDS_A_TEXT = 300

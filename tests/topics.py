@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from shared.contracts import Message
 from shared.kafka.decision import Decision, Output
-from shared.kafka.owner import encode
+from shared.kafka.encode import encode
 from shared.topics import Topic
 
 LIMIT_S = 90.0

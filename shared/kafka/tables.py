@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from shared.kafka.client import client_options, start_client
 from shared.kafka.decision import Decision, Output
-from shared.kafka.owner import encode
+from shared.kafka.encode import encode
 from shared.settings import Settings
 from shared.topics import DEAD_LETTER_BYTES, Topic
 

@@ -6,7 +6,8 @@ import sys
 
 from shared.contracts.base import Message
 from shared.kafka.decision import Decision, Output, SourceRecord
-from shared.kafka.owner import OwnerSettings, PartitionOwner, Submit
+from shared.kafka.owner import OwnerSettings, PartitionOwner
+from shared.kafka.partition import Submit
 from shared.topics import Topic
 
 

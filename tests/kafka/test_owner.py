@@ -20,7 +20,8 @@ from shared.contracts import DeadLetter
 from shared.errors import ChangelogLost, Fenced, OwnerError, SourceExpired
 from shared.health import Readiness
 from shared.kafka.decision import Decision, Output
-from shared.kafka.owner import OwnerSettings, PartitionOwner, Submit
+from shared.kafka.owner import OwnerSettings, PartitionOwner
+from shared.kafka.partition import Submit
 from shared.topics import DEAD_LETTERS, Topic
 from tests.kafka.counting import Count, CountingLogic, owner, topics
 

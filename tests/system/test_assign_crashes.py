@@ -35,7 +35,7 @@ from shared.ids import NAMESPACE
 from shared.kafka import admin as kafka_admin
 from shared.kafka.dead_letters import dead_letter
 from shared.kafka.decision import SourceRecord
-from shared.kafka.owner import encode
+from shared.kafka.encode import encode
 from shared.topics import (
     ARTICLES,
     DEAD_LETTERS,

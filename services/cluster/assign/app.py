@@ -8,7 +8,8 @@ from services.cluster.config import AssignSettings
 from shared import health, metrics
 from shared.contracts import Clock, InputKind, StoryInput, StoryUpdated
 from shared.kafka.decision import Decision, Output
-from shared.kafka.owner import PartitionOwner, Submit
+from shared.kafka.owner import PartitionOwner
+from shared.kafka.partition import Submit
 from shared.topics import ASSIGN_STATE, STORY_INPUTS
 
 STAGE = "assign"

@@ -26,8 +26,8 @@ from shared.contracts import Article
 from shared.errors import InvalidMessage, OwnerError, Refused
 from shared.kafka.dead_letters import dead_letter, reason_of
 from shared.kafka.decision import Decision, Output, SourceRecord
+from shared.kafka.encode import Encoded, encode
 from shared.kafka.group_offsets import GroupWatch, begin_group
-from shared.kafka.owner import Encoded, encode
 from shared.logs import get_logger
 from shared.settings import Settings
 from shared.tasks import end_tasks

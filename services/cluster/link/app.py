@@ -20,7 +20,7 @@ from shared.contracts import Story, StoryInput
 from shared.errors import InvalidMessage, SourceExpired
 from shared.kafka.client import client_options, start_client
 from shared.kafka.decision import Decision
-from shared.kafka.owner import encode
+from shared.kafka.encode import encode
 from shared.logs import get_logger
 from shared.tasks import end_tasks
 from shared.topics import MAX_MESSAGE_BYTES, STORIES, STORY_INPUTS

@@ -29,7 +29,7 @@ from shared.contracts import Article, ArticleStatus, Discovery
 from shared.contracts.base import Part
 from shared.errors import InvalidMessage, Refused
 from shared.kafka.decision import Decision, SourceRecord
-from shared.kafka.owner import Submit
+from shared.kafka.partition import Submit
 from shared.logs import get_logger
 from shared.topics import ARTICLES
 

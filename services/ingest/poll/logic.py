@@ -15,7 +15,7 @@ from shared import metrics
 from shared.contracts import Feed
 from shared.errors import InvalidMessage
 from shared.kafka.decision import Decision, SourceRecord
-from shared.kafka.owner import Submit
+from shared.kafka.partition import Submit
 from shared.logs import get_logger
 
 log = get_logger()

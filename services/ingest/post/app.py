@@ -13,7 +13,7 @@ from shared import health
 from shared.errors import InvalidSetting
 from shared.kafka.client import client_options, start_client
 from shared.kafka.decision import Decision, Output
-from shared.kafka.owner import encode
+from shared.kafka.encode import encode
 from shared.logs import get_logger
 from shared.topics import MAX_MESSAGE_BYTES
 

@@ -12,7 +12,7 @@ from shared.contracts import Discovery
 from shared.errors import Refused
 from shared.ids import article_id
 from shared.kafka.decision import Decision, Output
-from shared.kafka.owner import encode
+from shared.kafka.encode import encode
 
 BOM = b"\xef\xbb\xbf"
 ID_SHOWN = 200
