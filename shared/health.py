@@ -32,7 +32,9 @@ class Readiness:
         self.checks[name] = check
 
     def waits(self) -> dict[str, str]:
-        """Give the parts that are not well with what each waits for; empty means ready."""
+        """Give the parts that are not well with what each waits for; empty means ready. A service without parts yet is starting."""
+        if not self.checks:
+            return {"service": "starts"}
         return {name: reason for name, check in self.checks.items() if (reason := check()) is not None}
 
 
