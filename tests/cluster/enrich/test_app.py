@@ -65,6 +65,7 @@ async def test_committed_articles_come_through_and_aborted_or_poisonous_ones_do_
         await until(done, "three story inputs")
         assert service.end() == 0, service.logged()
     records = await read_records(clean_topics, STORY_INPUTS)
+    assert "Never committed" not in {one.article.title for record in records if (one := StoryInput.from_bytes(record.value)).article}
     got = {one.article.article_id: (record.partition, one) for record in records if (one := StoryInput.from_bytes(record.value)).article}
     assert {one.article.title for _, one in got.values() if one.article} == {"Committed", "Harbour bridge number 2 reopens", ""}
     assert all(one.kind is InputKind.ARTICLE for _, one in got.values())
