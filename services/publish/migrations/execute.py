@@ -4,6 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
+from shared.errors import SluglineError
+
 
 def execute_file(migration: str) -> None:
     """Run the `.sql` file beside a migration's `.py` file, within the migration's transaction."""
@@ -17,4 +19,4 @@ def execute_file(migration: str) -> None:
 
 def refuse_downgrade() -> None:
     """Schemas go forward only: code of the version before works with the schema of this one."""
-    raise NotImplementedError("the schema goes forward only; restore a backup, or rebuild the rows from the topics")
+    raise SluglineError("the schema goes forward only; restore a backup, or rebuild the rows from the topics")
