@@ -1,44 +1,54 @@
-"""Follow Slugline's stories: print each change once, resume where it stopped, notice a gap in revisions.
+"""Follow Slugline's stories: print each change once, resume where it stopped, follow merges, notice a gap in revisions.
 
-pip install aiokafka && python follow_stories.py 127.0.0.1:9092
+pip install aiokafka && python follow_stories.py 127.0.0.1:9092 follow_stories.db
 """
 
 import asyncio
 import json
 import sqlite3
 import sys
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
+TOPIC = "story_updates.v1"
+TABLES = """
+CREATE TABLE IF NOT EXISTS offsets (part INTEGER PRIMARY KEY, next INTEGER);
+CREATE TABLE IF NOT EXISTS stories (id TEXT PRIMARY KEY, revision INTEGER);
+"""
 
-async def follow(broker: str, state: str) -> None:
-    """Follow `story_updates.v1` for ever. Offsets and revisions are committed together in the SQLite file `state`."""
-    db = sqlite3.connect(state)
-    db.execute("CREATE TABLE IF NOT EXISTS offsets (part INTEGER PRIMARY KEY, next INTEGER)")
-    db.execute("CREATE TABLE IF NOT EXISTS stories (id TEXT PRIMARY KEY, revision INTEGER)")
-    options = {"group_id": None, "isolation_level": "read_committed", "auto_offset_reset": "earliest"}
-    async with AIOKafkaConsumer("story_updates.v1", bootstrap_servers=broker, **options) as consumer:
+
+async def follow(broker: str, path: str) -> None:
+    """Follow the log for ever. What was seen and where to go on are committed together in the SQLite file `path`."""
+    db = sqlite3.connect(path)
+    db.executescript(TABLES)
+    consumer: Any = AIOKafkaConsumer(
+        TOPIC, bootstrap_servers=broker, group_id=None, isolation_level="read_committed", auto_offset_reset="earliest"
+    )
+    async with consumer:
         resume = dict(db.execute("SELECT part, next FROM offsets"))
         for tp in consumer.assignment():
             if tp.partition in resume:
                 consumer.seek(tp, resume[tp.partition])
         async for record in consumer:
-            event = json.loads(record.value)
-            story, revision = event["story_id"], event["revision"]
-            [seen] = db.execute("SELECT max(revision) FROM stories WHERE id = ?", (story,)).fetchone()
-            if revision > (seen or 0):  # a revision that we have is a repeat: ignore it
-                if revision > (seen or 0) + 1:
-                    print(f"gap: {story} went from {seen or 0} to {revision}; read its present state in stories.v1", flush=True)
-                print(f"{event['reason']:>18}  {event['article_count']:>3} articles  {event['headline']}", flush=True)
-                db.execute(
-                    "INSERT INTO stories VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET revision = excluded.revision", (story, revision)
-                )
-            db.execute(
-                "INSERT INTO offsets VALUES (?, ?) ON CONFLICT (part) DO UPDATE SET next = excluded.next",
-                (record.partition, record.offset + 1),
-            )
-            db.commit()
+            with db:  # one transaction
+                take(db, json.loads(record.value))
+                db.execute("INSERT OR REPLACE INTO offsets VALUES (?, ?)", (record.partition, record.offset + 1))
+
+
+def take(db: sqlite3.Connection, event: dict[str, Any]) -> None:
+    """Act on an event, unless its revision is one that we have."""
+    story, revision = event["story_id"], event["revision"]
+    [seen] = db.execute("SELECT coalesce(max(revision), 0) FROM stories WHERE id = ?", (story,)).fetchone()
+    if revision <= seen:
+        return
+    if revision > seen + 1:
+        print(f"gap: {story} went from {seen} to {revision}; read its present state in stories.v1", flush=True)
+    print(f"{event['reason']:>18}  {event['article_count']:>3} articles  {event['headline']}", flush=True)
+    if event["redirect_to"]:
+        print(f"{'':>18}  {story} lives on as {event['redirect_to']}", flush=True)
+    db.execute("INSERT OR REPLACE INTO stories VALUES (?, ?)", (story, revision))
 
 
 if __name__ == "__main__":
-    asyncio.run(follow(sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9092", sys.argv[2] if len(sys.argv) > 2 else "follow_stories.db"))
+    asyncio.run(follow(*(sys.argv[1:] + ["127.0.0.1:9092", "follow_stories.db"][len(sys.argv) - 1 :])))
