@@ -21,8 +21,8 @@ from services.publish.brief import compose as composing
 from services.publish.brief.audit import audit, count_citations, repetition
 from services.publish.brief.head import count_words
 from services.publish.brief.lexicon import load_lexicon
-from services.publish.brief.read import letters_only
 from services.publish.brief.source import Source
+from services.publish.brief.words import letters_only
 from shared.contracts import Brief, Story
 
 TIMED_ARTICLES = 10

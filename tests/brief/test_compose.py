@@ -7,7 +7,8 @@ import pytest
 from services.publish.brief.audit import audit
 from services.publish.brief.compose import compose
 from services.publish.brief.limits import Limits
-from services.publish.brief.read import letters_only
+from services.publish.brief.source import Source
+from services.publish.brief.words import letters_only
 from tests.brief.made_up import LABELLED, citations, labelled_stories, source, story, texts
 
 WIRE = """
@@ -26,7 +27,7 @@ In 2019 a dam at another Tarrant mine burst and killed 31 people in the village 
 """
 
 
-def norwell() -> list:
+def norwell() -> list[Source]:
     return [
         source(1, "Norwell court blocks mine in Ashen valley", WIRE),
         source(

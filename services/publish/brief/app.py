@@ -19,7 +19,7 @@ from services.publish.config import BriefSettings
 from services.publish.connect import Connection, connect, is_away
 from services.publish.materialise.write import BRIEFS_CHANNEL
 from services.publish.status import say_status
-from shared import health, metrics
+from shared import health, metrics, traces
 from shared.errors import Refused
 from shared.kafka.client import client_options, start_client
 from shared.kafka.dead_letters import dead_letter, reason_of
@@ -231,10 +231,12 @@ class BriefWorker:
             await queue.put_off(connection, claimed, text_wait)
             return
         metrics.INPUTS.labels(STAGE).inc()
-        if need is Need.COMPOSE:
-            await self._compose(connection, composer, facts)
-        elif need is Need.REMOVE:
-            await self._produce([Output(STORY_BRIEFS, str(claimed.story_id), None)])
+        parent, *others = claimed.traceparents or (None,)
+        with traces.current(None if parent is None else traces.begin(STAGE, parent, links=others)):
+            if need is Need.COMPOSE:
+                await self._compose(connection, composer, facts)
+            elif need is Need.REMOVE:
+                await self._produce([Output(STORY_BRIEFS, str(claimed.story_id), None)])
         await queue.settle(connection, claimed)
 
     async def _compose(self, connection: Connection, composer: Composer, facts: Facts) -> None:
@@ -264,6 +266,7 @@ class BriefWorker:
 
     async def _produce(self, outputs: Sequence[Output]) -> None:
         self._producing += 1
+        span = traces.here()
         try:
             sends = [
                 await self._producer.send(
@@ -271,6 +274,7 @@ class BriefWorker:
                     key=output.key.encode(),
                     value=None if output.value is None else output.value.to_bytes(),
                     partition=key_partition(output.key, output.topic),
+                    headers=[] if span is None else list(span.headers),
                 )
                 for output in outputs
             ]

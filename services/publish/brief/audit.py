@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from services.publish.brief.head import count_words
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
-from services.publish.brief.read import IDEOGRAPHIC, Reading, letters_only, read_article, read_sentence
+from services.publish.brief.read import Reading, read_article, read_sentence
 from services.publish.brief.source import Source
 from services.publish.brief.support import covered, find_evidence
+from services.publish.brief.words import IDEOGRAPHIC, letters_only
 from shared.contracts.brief import Brief, Section
 
 

@@ -7,7 +7,8 @@ from functools import lru_cache
 from services.publish.brief.group import Group, affinity, group
 from services.publish.brief.head import Heading, choose_heading, clip_heading, headings_of_titles
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
-from services.publish.brief.read import Marks, Reading, read_article, read_sentence
+from services.publish.brief.marks import Marks
+from services.publish.brief.read import Reading, read_article, read_sentence
 from services.publish.brief.select import Candidate, choose, find_candidates
 from services.publish.brief.source import Source
 from shared.contracts.brief import Brief, Section, Sentence

@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 
 from services.publish.brief.lexicon import Lexicon
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
-from services.publish.brief.read import IDEOGRAPHIC, NO_WORD, Marks, Reading, Statement, Token, Word, letters_only, mark, tokenise
+from services.publish.brief.marks import Marks, mark
+from services.publish.brief.read import Reading, Statement
 from services.publish.brief.select import Candidate
 from services.publish.brief.split import is_closed
 from services.publish.brief.support import check
+from services.publish.brief.words import IDEOGRAPHIC, NO_WORD, Token, Word, letters_only, tokenise
 
 TITLE_GAIN = 0.35
 """A title is written to be read alone."""

@@ -22,7 +22,7 @@ _OLDEST = """
 SELECT touch, story_id FROM brief_queue WHERE not_before <= now() ORDER BY touch LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 _LOCK = "SELECT story_id FROM unnest($1::uuid[]) AS s (story_id) WHERE pg_try_advisory_xact_lock($2, hashtext(story_id::text))"
-_ALL_OF = "SELECT touch, story_id, touched_at FROM brief_queue WHERE story_id = ANY ($1::uuid[]) FOR UPDATE SKIP LOCKED"
+_ALL_OF = "SELECT touch, story_id, touched_at, traceparent FROM brief_queue WHERE story_id = ANY ($1::uuid[]) FOR UPDATE SKIP LOCKED"
 _STORIES = """
 SELECT asked.story_id AS asked_id, s.*, b.story_revision AS brief_revision, b.sections, b.corrected, b.made_by,
     f.story_revision AS failed_revision, i.fingerprint, i.made_at
@@ -81,6 +81,8 @@ class Claim:
     story_id: UUID
     touches: tuple[int, ...]
     touched_at: datetime
+    traceparents: tuple[str, ...] = ()
+    """Of what touched it, newest first, where that is traced."""
 
 
 async def claim(connection: Connection, stories: int) -> list[Claim] | None:
@@ -98,10 +100,19 @@ async def claim(connection: Connection, stories: int) -> list[Claim] | None:
     for row in await connection.fetch(_ALL_OF, list(touches)):
         touches[row["story_id"]].append(row)
     return [
-        Claim(story_id, tuple(row["touch"] for row in found), min(row["touched_at"] for row in found))
+        Claim(
+            story_id,
+            tuple(row["touch"] for row in found),
+            min(row["touched_at"] for row in found),
+            tuple(row["traceparent"] for row in sorted(found, key=_touch, reverse=True) if row["traceparent"]),
+        )
         for story_id, found in touches.items()
         if found
     ]
+
+
+def _touch(row: Any) -> int:
+    return int(row["touch"])
 
 
 async def facts(connection: Connection, claims: Sequence[Claim]) -> dict[UUID, Facts]:

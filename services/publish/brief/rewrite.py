@@ -14,11 +14,13 @@ from typing import Any
 
 from services.publish.brief.head import count_words
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
-from services.publish.brief.read import Marks, Reading, Statement, Token, letters_only, read_article, read_sentence, tokenise
+from services.publish.brief.marks import Marks
+from services.publish.brief.read import Reading, Statement, read_article, read_sentence
 from services.publish.brief.sift import find_flaw
 from services.publish.brief.source import Source
 from services.publish.brief.split import clean_line, is_boilerplate, is_closed
 from services.publish.brief.support import check, covered, find_evidence
+from services.publish.brief.words import Token, letters_only, tokenise
 from shared.contracts.brief import Brief, Section, Sentence
 
 SIMILAR = 0.55

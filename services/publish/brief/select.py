@@ -9,7 +9,8 @@ from enum import IntEnum
 import numpy as np
 
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
-from services.publish.brief.read import Marks, Reading, Statement
+from services.publish.brief.marks import Marks
+from services.publish.brief.read import Reading, Statement
 from services.publish.brief.sift import find_flaw
 from services.publish.brief.support import CORE, check_around, covered
 from services.publish.brief.trim import trim

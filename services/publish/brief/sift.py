@@ -5,7 +5,8 @@ from enum import StrEnum
 
 from services.publish.brief.lexicon import Lexicon
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
-from services.publish.brief.read import IDEOGRAPHIC, Reading, Statement, letters_only
+from services.publish.brief.read import Reading, Statement
+from services.publish.brief.words import IDEOGRAPHIC, letters_only
 
 OPENING_TOKENS = 6
 """Words in which an "also" or "other" points back to what came before."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
-from services.publish.brief.read import Figure, Marks, Reading, Statement
+from services.publish.brief.marks import Figure, Marks
+from services.publish.brief.read import Reading, Statement
 
 CORE = 0.6
 """Share of the needed coverage that one sentence of a passage must reach alone: terms strewn over a passage state nothing."""

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from services.publish.brief.lexicon import Lexicon
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
-from services.publish.brief.read import Reading, Statement, Token, mark
+from services.publish.brief.marks import mark
+from services.publish.brief.read import Reading, Statement
 from services.publish.brief.split import is_closed
+from services.publish.brief.words import Token
 
 MORE_WORDS = 2
 """Words that the rest has beyond the least of a sentence."""
