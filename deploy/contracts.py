@@ -20,6 +20,18 @@ def export() -> None:
 
 
 @app.command()
+def examples() -> None:
+    """Write recorded messages of every kind, for consumers' own tests, as the code makes them now."""
+    from deploy import recorded_messages  # noqa: PLC0415 - all stages' code
+
+    changed = recorded_messages.write()
+    for path in changed:
+        console.print(f"wrote {path.name}", highlight=False)
+    if not changed:
+        console.print("all recorded messages are current")
+
+
+@app.command()
 def check() -> None:
     """Say which files are stale and which changes break readers or writers; exit code 1 if any do."""
     stale = contracts_export.stale()
