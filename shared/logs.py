@@ -9,7 +9,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 
 from shared.settings import Settings
 
-LIBRARIES = ("aiokafka", "kafka", "faust", "mode", "aiohttp.access", "trafilatura", "asyncio")
+LIBRARIES = ("aiokafka", "kafka", "faust", "mode", "aiohttp.access", "trafilatura", "asyncio", "opentelemetry", "urllib3")
 """Loggers of which only warnings are wanted, each kind now and then."""
 REPEAT_S = 60.0
 KINDS = 1_000

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import uvloop
 
-from shared import logs
+from shared import logs, traces
 from shared.errors import SluglineError
 from shared.settings import Settings
 
@@ -22,7 +22,10 @@ S = TypeVar("S", bound=Settings)
 def main(name: str, settings: S, run: Callable[[S, asyncio.Event], Awaitable[None]]) -> None:
     """Run a service until SIGTERM or SIGINT. Exits with 1, and one log line that says why, when it can't go on."""
     logs.configure(settings, service=name)
-    sys.exit(uvloop.run(_main(name, settings, run)))
+    traces.configure(settings, service=name)
+    code = uvloop.run(_main(name, settings, run))
+    traces.stop()
+    sys.exit(code)
 
 
 async def _main(name: str, settings: S, run: Callable[[S, asyncio.Event], Awaitable[None]]) -> int:

@@ -22,6 +22,12 @@ class Settings(BaseSettings):
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     health_host: str = Field(default="127.0.0.1", description="address of /live, /ready and /metrics; 0.0.0.0 in a container")
     health_port: int = Field(default=0, ge=0, le=65_535, description="0: none is served")
+    trace_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^(https?://[^\s/]+(/\S*)?)?$",
+        description="where traces go by OTLP over HTTP, such as http://collector:4318; absent: none are made",
+    )
+    trace_ratio: float = Field(default=1.0, ge=0, le=1, description="share of articles that are traced: 1 costs some 2 % of the throughput")
 
     @classmethod
     def load(cls, **values: Any) -> Self:

@@ -8,12 +8,16 @@ from shared.topics import Topic
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A record to produce. `partition` absent: by the key. A `value` of None is a tombstone."""
+    """A record to produce. `partition` absent: by the key. A `value` of None is a tombstone.
+
+    `headers` say how it came to be, and are no part of what is decided; absent: those of the input that led to it.
+    """
 
     topic: Topic
     key: str
     value: Message | None
     partition: int | None = None
+    headers: tuple[tuple[str, bytes], ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

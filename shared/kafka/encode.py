@@ -18,10 +18,11 @@ class Encoded:
     partition: int
     key: bytes
     value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
-def encode(decision: Decision) -> list[Encoded]:
-    """Turn outputs into bytes. Raises `Refused` when one is larger than its topic takes."""
+def encode(decision: Decision, headers: tuple[tuple[str, bytes], ...] = ()) -> list[Encoded]:
+    """Turn outputs into bytes; `headers` are for those without their own. Raises `Refused` when one is larger than its topic takes."""
     encoded = []
     for output in decision.outputs:
         value = None if output.value is None else output.value.to_bytes()
@@ -29,5 +30,5 @@ def encode(decision: Decision) -> list[Encoded]:
         if value is not None and len(value) + len(output.key) + RECORD_OVERHEAD_BYTES > limit:
             raise Refused("output_too_large", f"{output.topic.name} takes {limit:,} bytes a message, this one has {len(value):,}")
         partition = key_partition(output.key, output.topic) if output.partition is None else output.partition
-        encoded.append(Encoded(output.topic.name, partition, output.key.encode(), value))
+        encoded.append(Encoded(output.topic.name, partition, output.key.encode(), value, output.headers or headers))
     return encoded

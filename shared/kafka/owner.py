@@ -63,11 +63,14 @@ class PartitionOwner:
         settings: OwnerSettings,
         readiness: Readiness | None = None,
         is_full: Callable[[Any], bool] = lambda _logic: False,
+        begins_traces: bool = False,
     ) -> None:
         """Wire; nothing connects before `run`. The consumer group is `slugline-STAGE`.
 
         While `is_full` says so of a partition's logic, its inputs stay in their topic; what it submits is still taken.
+        With `begins_traces` an input that continues no trace begins one.
         """
+        self.begins_traces = begins_traces
         self.is_full = is_full
         self.stage = stage
         self.source = source

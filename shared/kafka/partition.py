@@ -5,13 +5,13 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalOperation, InvalidProducerEpoch, KafkaError, ProducerFenced
 
-from shared import metrics
+from shared import metrics, traces
 from shared.errors import Fenced, OwnerError
 from shared.kafka.changelog import OFFSET_KEY, read_changelog
 from shared.kafka.client import start_client
@@ -53,6 +53,8 @@ class Logic(Protocol):
 class _Submitted:
     decide: Callable[[], Decision]
     committed: "asyncio.Future[None]"
+    headers: traces.Headers = ()
+    """Of the span that it was submitted in."""
 
 
 @dataclass(slots=True)
@@ -63,6 +65,8 @@ class _Batch:
     changes: dict[str, bytes | None] = field(default_factory=dict)
     submitted: list[_Submitted] = field(default_factory=list)
     inputs: list[SourceRecord] = field(default_factory=list)
+    spans: list[traces.Span] = field(default_factory=list)
+    """Of the inputs that continue a trace; they end with the commit."""
 
 
 class OwnedPartition:
@@ -153,7 +157,8 @@ class OwnedPartition:
 
     async def submit(self, decide: Callable[[], Decision]) -> None:
         """Have a decision made in turn with the inputs; returns once it is committed. Raises what `decide` raises."""
-        entry = _Submitted(decide, asyncio.get_running_loop().create_future())
+        span = traces.here()
+        entry = _Submitted(decide, asyncio.get_running_loop().create_future(), () if span is None else span.headers)
         self._submitted.append(entry)
         self._wake.set()
         await entry.committed
@@ -210,7 +215,7 @@ class OwnedPartition:
                 continue
             try:
                 decision = entry.decide()
-                encoded = encode(decision)
+                encoded = encode(decision, entry.headers)
             except Exception as error:  # noqa: BLE001 - it belongs to the one who submitted it
                 entry.committed.set_exception(error)
                 continue
@@ -219,7 +224,11 @@ class OwnedPartition:
         turn_began = time.monotonic()
         while self._inbox and len(batch.inputs) < self.owner.settings.batch_records and not self.owner.is_full(self.logic):
             record = self._inbox.popleft()
-            decision, encoded = self._decide(record)
+            span = traces.follow(self.owner.stage, record, begins=self.owner.begins_traces)
+            if span is not None:
+                batch.spans.append(span)
+                record = replace(record, headers=span.headers)
+            decision, encoded = self._decide(record, span)
             self._gather(batch, decision, encoded)
             batch.inputs.append(record)
             if time.monotonic() - turn_began > 0.05:  # let heartbeats and health answers through
@@ -227,10 +236,11 @@ class OwnedPartition:
                 turn_began = time.monotonic()
         return batch
 
-    def _decide(self, record: SourceRecord) -> tuple[Decision, list[Encoded]]:
+    def _decide(self, record: SourceRecord, span: traces.Span | None) -> tuple[Decision, list[Encoded]]:
+        headers = () if span is None else span.headers
         try:
             decision = self.logic.decide(record)
-            return decision, encode(decision)
+            return decision, encode(decision, headers)
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - rule 3: whatever pure code raises, the input is kept as a dead letter
@@ -238,8 +248,10 @@ class OwnedPartition:
             metrics.DEAD_LETTERS.labels(self.owner.stage, reason).inc()
             expected = reason != "internal_error"
             self._log.warning("input_refused", offset=record.offset, reason=reason, error=str(error)[:500], exc_info=not expected)
+            if span is not None:
+                span.fail(reason)
             decision = Decision(outputs=(dead_letter(self.owner.stage, record, error),))
-            return decision, encode(decision)
+            return decision, encode(decision, headers)
 
     def _gather(self, batch: _Batch, decision: Decision, encoded: list[Encoded]) -> None:
         self.logic.apply(decision)
@@ -254,7 +266,8 @@ class OwnedPartition:
             return
         self.transaction_began_at = time.monotonic()
         try:
-            await self._transact(batch)
+            with traces.together(f"{self.owner.stage} transaction", batch.spans):
+                await self._transact(batch)
         except (ProducerFenced, InvalidProducerEpoch) as error:
             metrics.TRANSACTIONS.labels(self.owner.stage, "aborted").inc()
             raise Fenced(
@@ -275,7 +288,10 @@ class OwnedPartition:
     async def _transact(self, batch: _Batch) -> None:
         producer = self._producer
         await producer.begin_transaction()
-        sends = [await producer.send(out.topic, key=out.key, value=out.value, partition=out.partition) for out in batch.outputs]
+        sends = [
+            await producer.send(out.topic, key=out.key, value=out.value, partition=out.partition, headers=list(out.headers))
+            for out in batch.outputs
+        ]
         changelog = self.owner.changelog.name
         sends += [
             await producer.send(changelog, key=key.encode(), value=value, partition=self.partition) for key, value in batch.changes.items()

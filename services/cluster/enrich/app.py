@@ -21,7 +21,7 @@ from pydantic import Field
 
 from services.cluster.enrich.features import FeatureMaker
 from services.cluster.enrich.transform import needs_features, to_story_input
-from shared import health, metrics
+from shared import health, metrics, traces
 from shared.contracts import Article
 from shared.errors import InvalidMessage, OwnerError, Refused
 from shared.kafka.dead_letters import dead_letter, reason_of
@@ -104,8 +104,10 @@ def make_app(
         async for events in _batches(stream, settings):
             try:
                 records = [_record(event.message) for event in events]
-                decisions = await asyncio.to_thread(enrich, records)
-                await _send_all(app, [out for decision in decisions for out in encode(decision)], settings.retry_s)
+                spans = [traces.follow(STAGE, record) for record in records]
+                with traces.together(f"{STAGE} batch", [span for span in spans if span is not None]):
+                    decisions = await asyncio.to_thread(enrich, records)
+                    await _send_all(app, _encoded(decisions, spans), settings.retry_s)
                 _measure(records, decisions)
             except asyncio.CancelledError:
                 raise
@@ -114,6 +116,10 @@ def make_app(
                 await asyncio.Event().wait()  # leaving would acknowledge the events; the process ends instead
 
     return app
+
+
+def _encoded(decisions: Sequence[Decision], spans: Sequence[traces.Span | None]) -> list[Encoded]:
+    return [out for decision, span in zip(decisions, spans, strict=True) for out in encode(decision, () if span is None else span.headers)]
 
 
 def _batches(stream: Any, settings: EnrichSettings) -> AsyncIterator[Sequence[Any]]:
@@ -125,7 +131,7 @@ async def _send_all(app: Any, outputs: Sequence[Encoded], retry_s: float) -> Non
     waiting = list(outputs)
     told = False
     while waiting:
-        sent = [await app.producer.send(out.topic, out.key, out.value, out.partition, None, None) for out in waiting]
+        sent = [await app.producer.send(out.topic, out.key, out.value, out.partition, None, list(out.headers)) for out in waiting]
         results = await asyncio.gather(*sent, return_exceptions=True)
         failed = [(out, result) for out, result in zip(waiting, results, strict=True) if isinstance(result, BaseException)]
         for _, error in failed:

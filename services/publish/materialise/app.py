@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 from aiokafka import TopicPartition
@@ -21,11 +22,12 @@ from services.publish.materialise.source import Source
 from services.publish.materialise.tables import BY_TOPIC
 from services.publish.materialise.write import Written
 from services.publish.status import say_status
-from shared import health, metrics
+from shared import health, metrics, traces
 from shared.errors import InvalidMessage
 from shared.kafka.dead_letters import dead_letter, reason_of
 from shared.logs import get_logger
 from shared.tasks import end_tasks
+from shared.topics import STORIES
 
 log = get_logger()
 
@@ -193,7 +195,9 @@ class Materialiser:
         if new:
             await self.source.produce([dead_letter(STAGE, record, error) for record, error in new])
             self._lettered.update((record.topic, record.partition, record.offset) for record, _ in new)
-        reached, written = await commit_batch(connection, self._offsets, batch, self.source.ends)
+        spans = follow(batch)
+        with traces.together(f"{STAGE} transaction", list(spans.values())):
+            reached, written = await commit_batch(connection, self._offsets, batch, self.source.ends, traced(batch, spans))
         self._offsets.update(reached)
         self._lettered.difference_update((record.topic, record.partition, record.offset) for record, _ in refused)
         for record, error in refused:
@@ -269,6 +273,30 @@ class Materialiser:
             task.result()
             return
         await end_tasks([task])
+
+
+def follow(batch: Iterable[Handled]) -> dict[str, traces.Span]:
+    """Begin a span for each traced span that led to records of the batch; what one step told of in several topics is one step here."""
+    spans: dict[str, traces.Span] = {}
+    for handled in batch:
+        parent = traces.parent_of(handled.record.headers)
+        if parent is not None and parent not in spans:
+            span = traces.follow(STAGE, handled.record)
+            if span is not None:
+                spans[parent] = span
+    return spans
+
+
+def traced(batch: Iterable[Handled], spans: Mapping[str, traces.Span]) -> dict[UUID, str]:
+    """Give the traceparent of each story's newest record, for what is made of the story next."""
+    if not spans:
+        return {}
+    stories = [handled.outcome for handled in batch if isinstance(handled.outcome, Change) and handled.record.topic == STORIES.name]
+    return {
+        story.record_key: spans[parent].traceparent
+        for story in stories
+        if (parent := traces.parent_of(story.record.headers)) is not None and parent in spans
+    }
 
 
 async def run(settings: MaterialiseSettings, stop: asyncio.Event) -> None:

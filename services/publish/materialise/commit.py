@@ -1,6 +1,7 @@
 """One batch, one transaction: rows, what is derived from them, offsets and the signal, all or none."""
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from aiokafka import TopicPartition
 
@@ -16,10 +17,15 @@ from services.publish.signals import notify
 
 
 async def commit_batch(
-    connection: Connection, expected: Mapping[TopicPartition, int], batch: Sequence[Handled], ends: Mapping[TopicPartition, int]
+    connection: Connection,
+    expected: Mapping[TopicPartition, int],
+    batch: Sequence[Handled],
+    ends: Mapping[TopicPartition, int],
+    traceparents: Mapping[UUID, str] | None = None,
 ) -> tuple[dict[TopicPartition, int], Written]:
     """Write a batch of records that follow on `expected` offsets, in order within each partition.
 
+    `traceparents` are those of stories, for their briefs.
     Gives the next offsets and what was written. Raises `OffsetsMoved` when another has written meanwhile, and what Postgres raises.
     """
     reached = {
@@ -30,6 +36,6 @@ async def commit_batch(
     async with connection.transaction():
         await hold_entries(connection)
         await advance_offsets(connection, expected, reached, ends)
-        written = await write_rows(connection, changes)
+        written = await write_rows(connection, changes, traceparents or {})
         await notify(connection, written.shown)
     return {tp: point.next_offset for tp, point in reached.items()}, written

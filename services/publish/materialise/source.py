@@ -99,7 +99,7 @@ class Source:
         """
         batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=self.most_records)
         return [
-            SourceRecord(tp.topic, tp.partition, record.offset, record.key, record.value, record.timestamp)
+            SourceRecord(tp.topic, tp.partition, record.offset, record.key, record.value, record.timestamp, tuple(record.headers))
             for tp, records in batches.items()
             for record in records
         ]

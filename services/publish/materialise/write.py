@@ -23,7 +23,7 @@ SELECT DISTINCT story_id FROM story_members WHERE article_id = ANY ($1::uuid[])
 _STORIES_OF_FEEDS: Final = """
 SELECT DISTINCT m.story_id FROM articles a JOIN story_members m USING (article_id) WHERE a.appearances && $1::uuid[]
 """
-_QUEUE_BRIEFS: Final = "INSERT INTO brief_queue (story_id) SELECT unnest($1::uuid[])"
+_QUEUE_BRIEFS: Final = "INSERT INTO brief_queue (story_id, traceparent) SELECT * FROM unnest($1::uuid[], $2::text[])"
 
 BRIEFS_CHANNEL: Final = "slugline_briefs_due"
 """Signals the brief workers that `brief_queue` has rows."""
@@ -69,8 +69,13 @@ def delete(table: Table) -> str:
     return f"DELETE FROM {table.name} WHERE {table.key[0]} = ANY ($1::uuid[]) RETURNING {returned}"
 
 
-async def write_rows(connection: Connection, changes: Mapping[str, TableChanges]) -> "Written":
-    """Write a batch's rows, then feeds' entries, the queue of briefs, within the caller's transaction."""
+_UNTRACED: Final[Mapping[UUID, str]] = {}
+
+
+async def write_rows(
+    connection: Connection, changes: Mapping[str, TableChanges], traceparents: Mapping[UUID, str] = _UNTRACED
+) -> "Written":
+    """Write a batch's rows, then feeds' entries, the queue of briefs with stories' traceparents, within the caller's transaction."""
     written = Written()
     for table in tables.ALL:
         if (table_changes := changes.get(table.name)) is not None:
@@ -83,7 +88,7 @@ async def write_rows(connection: Connection, changes: Mapping[str, TableChanges]
     if touched:
         ordered = sorted(touched)
         await refresh_entries(connection, ordered)
-        await connection.execute(_QUEUE_BRIEFS, ordered)
+        await connection.execute(_QUEUE_BRIEFS, ordered, [traceparents.get(story_id) for story_id in ordered])
         await connection.execute("SELECT pg_notify($1, '')", BRIEFS_CHANNEL)
     written.shown |= touched
     return written
