@@ -1,8 +1,9 @@
 """Unchanged feeds polled a second by one worker, and the memory of its feeds: `python -m bench.ingest_poll`.
 
-A server in another process answers 304 to every conditional request. One partition holds all feeds, each with remembered items, and
-polls them as in service: the real fetcher, the real decisions. In place of the broker, each decision is applied at once.
-`--owner` runs the whole service instead on a broker of its own, transactions and changelog included, from registering on.
+A server in another process answers 304 to every conditional request, under the names of many hosts. One partition holds all feeds, each
+with remembered items, and polls them as in service: the real fetcher, robots.txt, a second between two polls of a host, the real
+decisions. In place of the broker, each decision is applied at once. `--owner` runs the whole service instead on a broker of its own,
+transactions and changelog included, from registering on. `--hosts 1` polls one host, without a pause.
 
 Asked for: 500 polls a second, below 400 MB with 10,000 feeds. Beside the rate by the clock stands the rate by this process's own
 processor time, which other programs on the machine do not change and which the gate is on, and the bare client's on the same server.
@@ -31,12 +32,14 @@ from deploy.local.supervise import Watchdog
 from services.ingest.config import PollSettings
 from services.ingest.extraction.pool import ExtractorPool
 from services.ingest.http import Fetcher
+from services.ingest.politeness import Politeness
 from services.ingest.poll.app import run
 from services.ingest.poll.logic import PollContext, PollLogic
 from services.ingest.poll.look import FeedLooker
 from services.ingest.poll.schedule import Bounds
 from services.ingest.poll.state import FeedState, FeedStatus, SeenItems, feed_key, seen_key
 from services.ingest.registry import register
+from services.ingest.robots import RobotsCache
 from shared import logs
 from shared.contracts import Feed
 from shared.ids import feed_id
@@ -52,6 +55,7 @@ def main() -> None:
     """Print rates and memory; exit with 1 below a gate."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--feeds", type=int, default=10_000)
+    arguments.add_argument("--hosts", type=int, default=2_500, help="hosts that the feeds are spread over")
     arguments.add_argument("--items", type=int, default=550, help="items remembered of each feed; 550 is what a busy one comes to")
     arguments.add_argument("--owner", action="store_true", help="the whole service, on a real broker")
     options = arguments.parse_args()
@@ -59,8 +63,15 @@ def main() -> None:
     server = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,), daemon=True)
     server.start()
     try:
-        base = f"http://127.0.0.1:{ours.recv()}"
-        work = measure_service(base, options.feeds) if options.owner else measure(base, options.feeds, options.items)
+        port = ours.recv()
+        urls = [f"http://outlet-{number % options.hosts}.localhost:{port}/feed-{number}.xml" for number in range(options.feeds)]
+        pause_s = 0.0 if options.hosts == 1 else 1.0
+        at_once = 64 if options.hosts == 1 else 2
+        settings = PollSettings(
+            fetch_allow=("127.0.0.1", "*.localhost"), poll_host_delay_s=pause_s, poll_host_concurrency=at_once, log_level="warning"
+        )
+        logs.configure(settings, service="poll")
+        work = measure_service(settings, urls) if options.owner else measure(settings, f"http://127.0.0.1:{port}", urls, options.items)
         good = uvloop.run(work)
     finally:
         server.terminate()
@@ -76,7 +87,11 @@ def serve(port_to: Connection) -> None:
         return web.Response(status=304, headers={"ETag": '"one"', "Cache-Control": "max-age=300"})
 
     async def run() -> None:
+        async def missing(_: web.Request) -> web.Response:
+            return web.Response(status=404)
+
         app = web.Application()
+        app.router.add_get("/robots.txt", missing)
         app.router.add_get("/{name}", unchanged)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
@@ -88,22 +103,24 @@ def serve(port_to: Connection) -> None:
     uvloop.run(run())
 
 
-async def measure(base: str, feeds: int, items: int) -> bool:
+async def measure(settings: PollSettings, base: str, urls: list[str], items: int) -> bool:
     """Poll every feed once."""
-    settings = PollSettings(fetch_allow=("127.0.0.1",))
-    logs.configure(settings, service="poll")
+    feeds = len(urls)
     bare_s, bare_cpu_s = await timed(bare(base, feeds, settings.poll_concurrency))
     before_mb = resident_mb()
     async with Fetcher(settings) as fetcher:
+        politeness = Politeness(RobotsCache(settings, fetcher), settings.poll_host_delay_s)
         context = PollContext(
-            poll=FeedLooker(fetcher, ExtractorPool(settings, warm_up=False), now, settings.feed_max_bytes),
+            poll=FeedLooker(fetcher, ExtractorPool(settings, warm_up=False), politeness, now, settings.feed_max_bytes),
+            delay_s=politeness.delay_s,
+            host_concurrency=settings.poll_host_concurrency,
             clock=now,
             bounds=Bounds(settings.poll_interval_shortest_s, settings.poll_interval_longest_s),
             first_interval_s=settings.poll_interval_first_s,
             turns=asyncio.Semaphore(settings.poll_concurrency),
         )
         logic = PollLogic(context)
-        for key, value in changelog(base, feeds, items):
+        for key, value in changelog(urls, items):
             logic.restore(key, value)
         logic.restored()
         held_mb = resident_mb()
@@ -117,11 +134,10 @@ async def measure(base: str, feeds: int, items: int) -> bool:
     return feeds / cpu_s >= RATE_GATE and peak_mb < MEMORY_GATE_MB
 
 
-def changelog(base: str, feeds: int, items: int) -> Iterator[tuple[str, bytes]]:
+def changelog(urls: list[str], items: int) -> Iterator[tuple[str, bytes]]:
     """Make what the changelog holds of feeds that were polled before and are all due."""
     at = now() - timedelta(seconds=1)
-    for number in range(feeds):
-        url = f"{base}/feed-{number}.xml"
+    for number, url in enumerate(urls):
         feed = Feed(feed_id=feed_id(url), url=url, title=f"Feed {number}", added_at=at - timedelta(days=30))
         state = FeedState(
             feed=feed, url=url, status=FeedStatus.OK, title=feed.title, etag='"one"', interval_s=900, next_poll_at=at,
@@ -153,7 +169,7 @@ async def poll_each_once(logic: PollLogic, feeds: int) -> None:
         await asyncio.gather(act, return_exceptions=True)
 
 
-async def measure_service(base: str, feeds: int) -> bool:
+async def measure_service(settings: PollSettings, urls: list[str]) -> bool:
     """Register feeds and let the service poll each once."""
     watchdog = Watchdog()
     port, controller_port = free_ports(2)
@@ -162,19 +178,17 @@ async def measure_service(base: str, feeds: int) -> bool:
         broker.prepare()
         try:
             broker.start()
-            return await run_service(broker.bootstrap_servers, base, feeds)
+            return await run_service(settings.model_copy(update={"kafka_bootstrap_servers": broker.bootstrap_servers}), urls)
         finally:
             broker.kill()
             watchdog.close()
 
 
-async def run_service(bootstrap_servers: str, base: str, feeds: int) -> bool:
+async def run_service(settings: PollSettings, urls: list[str]) -> bool:
     """Run poll on a broker."""
-    async with kafka_admin.connected(bootstrap_servers) as admin:
+    feeds = len(urls)
+    async with kafka_admin.connected(settings.kafka_bootstrap_servers) as admin:
         await kafka_admin.recreate(admin)
-    settings = PollSettings(fetch_allow=("127.0.0.1",), kafka_bootstrap_servers=bootstrap_servers, log_level="warning")
-    logs.configure(settings, service="poll")
-    urls = [f"{base}/feed-{number}.xml" for number in range(feeds)]
     await register(settings, (Feed(feed_id=feed_id(url), url=url, added_at=now()) for url in urls))
     stop = asyncio.Event()
     service = asyncio.ensure_future(run(settings, stop))

@@ -43,7 +43,14 @@ def _dotted(settings: Mapping[str, str]) -> dict[str, str]:
     return {name.replace("_", "."): value for name, value in settings.items()}
 
 
-FEEDS = Topic("feeds.v1", "feed_id", 8, Feed, "feeds as their owners defined them", _compact())
+FEEDS = Topic(
+    "feeds.v1",
+    "feed_id; the partition is that of its URL's host (lower case, no www)",
+    8,
+    Feed,
+    "feeds as their owners defined them",
+    _compact(),
+)
 DISCOVERIES = Topic("discoveries.v1", "article host", 8, Discovery, "items as feeds gave them, and whole articles", _delete(2))
 ARTICLES = Topic(
     "articles.v1",

@@ -66,6 +66,13 @@ class PollSettings(IngestSettings, OwnerSettings):
     poll_interval_longest_s: float = Field(default=86_400.0, gt=0, description="every feed is polled at least so often")
     poll_interval_first_s: float = Field(default=900.0, gt=0, description="a new feed's interval, until its habit is known")
     poll_concurrency: int = Field(default=64, ge=1, description="polls at once in one process")
+    poll_host_concurrency: int = Field(default=2, ge=1, description="polls at once of one host's feeds, over all workers")
+    poll_host_delay_s: float = Field(
+        default=1.0,
+        ge=0,
+        description="between the starts of two polls of one host's feeds, over all workers; robots.txt may ask for more",
+    )
+    poll_obey_robots: bool = Field(default=True, description="a feed that robots.txt forbids fails with that reason")
 
 
 class FetchSettings(IngestSettings, OwnerSettings):

@@ -103,6 +103,17 @@ def article_host(canonical: str) -> str:
     return host
 
 
+def feed_host(url: str) -> str:
+    """Give the host whose owner polls a feed, as `feeds.v1` is partitioned: the URL's, in lower case, without `www.` and port."""
+    try:
+        host = urlsplit(url).hostname
+    except ValueError as error:
+        raise Refused("url_refused", f"{url[:100]!r} is no URL: {error}") from error
+    if not host:
+        raise Refused("url_refused", f"{url[:100]!r} has no host")
+    return host.removeprefix("www.")
+
+
 def unlinked_urn(source: str, item_id: str) -> str:
     """Name an article that has no URL by its source and the id it has there."""
     urn = f"urn:slugline:{quote(source.strip().casefold(), safe='')}:{quote(item_id.strip(), safe='')}"

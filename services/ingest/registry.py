@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from services.ingest.identity import feed_host
 from services.ingest.opml import Outline
 from services.ingest.poll.state import FEED_PREFIX, FeedState
 from services.ingest.text import one_line
@@ -18,7 +19,7 @@ from shared.ids import feed_id
 from shared.kafka.decision import Output
 from shared.kafka.tables import Sender, read_table
 from shared.settings import Settings
-from shared.topics import FEEDS, POLL_STATE
+from shared.topics import FEEDS, POLL_STATE, key_partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,11 @@ def from_outline(outline: Outline, now: datetime) -> Feed:
     )
 
 
+def feed_partition(url: str) -> int:
+    """Give the partition of `feeds.v1` that a feed lies in: its host's, so that one worker polls a host and keeps its pauses."""
+    return key_partition(feed_host(url), FEEDS)
+
+
 async def registered(settings: Settings) -> dict[UUID, Registered]:
     """Read all feeds with their states."""
     feeds = await read_table(settings, FEEDS)
@@ -92,13 +98,13 @@ async def registered(settings: Settings) -> dict[UUID, Registered]:
 async def register(settings: Settings, feeds: Iterable[Feed]) -> None:
     """Write feeds' definitions."""
     async with Sender(settings) as sender:
-        await sender.send(Output(FEEDS, str(feed.feed_id), feed) for feed in feeds)
+        await sender.send(Output(FEEDS, str(feed.feed_id), feed, partition=feed_partition(feed.url)) for feed in feeds)
 
 
-async def remove(settings: Settings, feed_ids: Iterable[UUID]) -> None:
+async def remove(settings: Settings, feeds: Iterable[Feed]) -> None:
     """Remove feeds; what they found stays."""
     async with Sender(settings) as sender:
-        await sender.send(Output(FEEDS, str(one), None) for one in feed_ids)
+        await sender.send(Output(FEEDS, str(feed.feed_id), None, partition=feed_partition(feed.url)) for feed in feeds)
 
 
 def find(feeds: dict[UUID, Registered], name: str) -> Registered:

@@ -52,3 +52,8 @@ class Article(Message):
     fetched_at: UtcTime = Field(description="when this version was fetched, posted or replayed")
     content_hash: str = Field(max_length=64, description="of title and text without boilerplate; equal means unchanged")
     extraction: Extraction = Extraction.FULL
+    extraction_note: Line | None = Field(
+        default=None,
+        description="why this is not the page's whole text: paywall, short, consent, challenge, login, error_page, or why the page could "
+        "not be fetched (http_403: …, robots_disallowed: …), so that the text is the feed's; open",
+    )

@@ -38,6 +38,7 @@ class Discovery(Message):
     published_at: UtcTime | None = None
     discovered_at: UtcTime = Field(description="when it was polled, posted or replayed")
     extraction: Extraction | None = Field(default=None, description="for a whole article: how its text was had")
+    extraction_note: Line | None = Field(default=None, description="for a whole article: why its text is not whole")
 
     @model_validator(mode="after")
     def _has_identity(self) -> "Discovery":

@@ -136,7 +136,7 @@ def remove(name: FeedName) -> None:
     """Stop polling a feed for good. Its articles and stories stay."""
     settings = Settings.load()
     one = registry.find(asyncio.run(registry.registered(settings)), name)
-    asyncio.run(registry.remove(settings, [one.feed.feed_id]))
+    asyncio.run(registry.remove(settings, [one.feed]))
     console.print(f"Removed {one.feed.url}", soft_wrap=True)
 
 

@@ -11,6 +11,7 @@ from services.ingest.fetch.logic import FetchContext, FetchLogic
 from services.ingest.fetch.look import PageLooker
 from services.ingest.fetch.publish import Schedule
 from services.ingest.http import Fetcher
+from services.ingest.politeness import Politeness
 from services.ingest.robots import RobotsCache
 from shared import health
 from shared.kafka.owner import PartitionOwner
@@ -30,10 +31,10 @@ async def run(settings: FetchSettings, stop: asyncio.Event) -> None:
             ExtractorPool(settings) as pool,
         ):
             robots = RobotsCache(settings, fetcher) if settings.fetch_obey_robots else None
-            looker = PageLooker(fetcher, pool, robots, _now, settings.page_max_bytes, settings.fetch_host_delay_s)
+            politeness = Politeness(robots, settings.fetch_host_delay_s)
             context = FetchContext(
-                fetch=looker,
-                delay_s=looker.delay_s,
+                fetch=PageLooker(fetcher, pool, politeness, _now, settings.page_max_bytes),
+                delay_s=politeness.delay_s,
                 clock=_now,
                 retry=Retry(settings.fetch_tries, settings.fetch_retry_s, settings.fetch_retry_longest_s),
                 schedule=Schedule(

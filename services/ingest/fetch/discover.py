@@ -183,6 +183,7 @@ def posted(discovery: Discovery, canonical: str, feed_ids: tuple[UUID, ...]) -> 
         language=discovery.language or detect_language(f"{title}\n{text or discovery.summary}"),
         published_at=discovery.published_at,
         extraction=discovery.extraction or (Extraction.FULL if text else Extraction.SUMMARY),
+        extraction_note=discovery.extraction_note,
         feed_ids=feed_ids,
     )
 
@@ -219,6 +220,7 @@ def read_page(
         language=page.language if page.language != "und" or not (item and item.language) else item.language,
         published_at=page.published_at or (item.published_at if item else None),
         extraction=extraction,
+        extraction_note=page.note,
         feed_ids=feed_ids,
         fetched=True,
         etag=outcome.etag,
@@ -263,6 +265,7 @@ def whole_article(content: Content, feed_id: UUID | None, at: datetime) -> Disco
         published_at=content.published_at,
         discovered_at=at,
         extraction=content.extraction,
+        extraction_note=content.extraction_note,
     )
 
 
@@ -286,7 +289,7 @@ def _fall_back(
         return _letter(pending, why, done)
     content = posted(item, pending.canonical_url, pending.feed_ids)
     extraction = Extraction.FULL if content.text else Extraction.SUMMARY
-    content = replace(content, text=content.text or content.summary, extraction=extraction)
+    content = replace(content, text=content.text or content.summary, extraction=extraction, extraction_note=one_line(str(why), 500))
     return _published(view, content, outcome, schedule, pending, done)
 
 

@@ -1,14 +1,14 @@
 """One partition of hosts: their articles' versions, and fetching what is pending or due for another look."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from services.ingest.control import BLOCKED, Control
 from services.ingest.fetch.discover import PageOutcome, Retry, from_check, from_discovery, from_page
-from services.ingest.fetch.hosts import Host, HostQueues, Kind
 from services.ingest.fetch.publish import Schedule
 from services.ingest.fetch.state import (
     ALIAS_PREFIX,
@@ -23,6 +23,7 @@ from services.ingest.fetch.state import (
     article_key,
     fresh_key,
 )
+from services.ingest.hosts import Host, HostQueues, HostTurns, Kind
 from services.ingest.identity import article_host
 from shared import metrics
 from shared.contracts import Article, ArticleStatus, Discovery
@@ -42,7 +43,6 @@ FRESH_FOR = timedelta(hours=1)
 """How long further appearances of an article are published with its text."""
 SWEEP_S = 60.0
 SWEPT_A_TURN = 500
-LONGEST_PAUSE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,9 @@ class FetchLogic:
         self.fresh: dict[UUID, Fresh] = {}
         self._partition = partition
         self._context = context
-        self._queues = HostQueues(self._is_current, context.delay_s, context.host_concurrency)
+        queues = HostQueues(self._is_current, context.delay_s, context.host_concurrency)
+        self._turns = HostTurns(queues, context.pages, context.control, context.clock)
         self._running: set[tuple[Kind, UUID]] = set()
-        self._changed = asyncio.Event()
 
     def restore(self, key: str, value: bytes | None) -> None:
         """Take a changelog record."""
@@ -114,35 +114,13 @@ class FetchLogic:
 
     async def act(self, submit: Submit) -> None:
         """Fetch pages as they fall due, hosts apart, and drop what is too old to matter."""
-        unfollow = self._context.control.follow(self._changed.set)
+        unfollow = self._context.control.follow(self._turns.look_again)
         try:
-            await self._fetch_again_and_again(submit)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._sweep_again_and_again(submit))
+                await self._turns.begin_each(tasks, lambda host, key, kind: self._fetch(host, key, kind, submit))
         finally:
             unfollow()
-
-    async def _fetch_again_and_again(self, submit: Submit) -> None:
-        async with asyncio.TaskGroup() as fetches:
-            fetches.create_task(self._sweep_again_and_again(submit))
-            while True:
-                self._changed.clear()
-                pause_s = self._pause_s()
-                if pause_s > 0:
-                    try:
-                        async with asyncio.timeout(pause_s):
-                            await self._changed.wait()
-                    except TimeoutError:
-                        pass
-                    continue
-                # a place first: a host's pause counts from when its fetch starts, not from when it began to wait
-                await self._context.pages.acquire()
-                if self._context.control.stopped or (taken := self._queues.take(self._context.clock())) is None:
-                    self._context.pages.release()
-                    continue
-                host, key, kind = taken
-                self._running.add((kind, key))
-                task = fetches.create_task(self._fetch(host, key, kind, submit))
-                # not in the task: one that is cancelled before its first step never runs
-                task.add_done_callback(lambda _: self._context.pages.release())
 
     # Queues
 
@@ -157,8 +135,7 @@ class FetchLogic:
 
     def _enqueue(self, host: str, due_at: datetime, key: UUID, kind: Kind) -> None:
         if (kind, key) not in self._running:
-            self._queues.add(host, due_at, key, kind)
-            self._changed.set()
+            self._turns.add(host, due_at, key, kind)
 
     def _is_current(self, due_at: datetime, key: UUID, kind: Kind) -> bool:
         return self._due_at(key, kind) == due_at and (kind, key) not in self._running
@@ -168,16 +145,13 @@ class FetchLogic:
             return pending.not_before if (pending := self.pending.get(key)) else None
         return state.next_check_at if (state := self.articles.get(key)) else None
 
-    def _pause_s(self) -> float:
-        """Give the seconds until something can start, at most a minute; while all is stopped nothing can."""
-        if self._context.control.stopped:
-            return LONGEST_PAUSE_S
-        at = self._queues.next_at()
-        return LONGEST_PAUSE_S if at is None else min(LONGEST_PAUSE_S, (at - self._context.clock()).total_seconds())
-
     # Fetching
 
-    async def _fetch(self, host: Host, key: UUID, kind: Kind, submit: Submit) -> None:
+    def _fetch(self, host: Host, key: UUID, kind: Kind, submit: Submit) -> Coroutine[Any, Any, None]:
+        self._running.add((kind, key))
+        return self._fetch_now(host, key, kind, submit)
+
+    async def _fetch_now(self, host: Host, key: UUID, kind: Kind, submit: Submit) -> None:
         try:
             target = self._target(key, kind)
             if target is None:
@@ -189,12 +163,11 @@ class FetchLogic:
             _report(target[0], host.name, kind, outcome)
         finally:
             self._running.discard((kind, key))
-            self._queues.end(host)
+            self._turns.end(host)
             if kind == "page" and key in self.pending:
                 self._enqueue_page(key)
             elif kind == "check" and key in self.articles:
                 self._enqueue_check(key)
-            self._changed.set()
 
     def _target(self, key: UUID, kind: Kind) -> tuple[str, str | None, str | None] | None:
         """Give URL and validators; a first fetch has none."""

@@ -34,6 +34,7 @@ class Content:
     language: str
     published_at: datetime | None
     extraction: Extraction
+    extraction_note: str | None = None
     feed_ids: tuple[UUID, ...] = ()
     fetched: bool = False
     etag: str | None = None
@@ -88,6 +89,7 @@ def publish(known: ArticleState | None, content: Content, now: datetime, schedul
         fetched_at=now,
         content_hash=digest,
         extraction=content.extraction,
+        extraction_note=content.extraction_note,
     )
     checks_done = known.checks_done if known else 0
     state = ArticleState(

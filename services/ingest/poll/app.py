@@ -7,10 +7,12 @@ from services.ingest.config import PollSettings
 from services.ingest.control import followed
 from services.ingest.extraction.pool import ExtractorPool
 from services.ingest.http import Fetcher
+from services.ingest.politeness import Politeness
 from services.ingest.poll.figures import show_again_and_again
 from services.ingest.poll.logic import PollContext, PollLogic
 from services.ingest.poll.look import FeedLooker
 from services.ingest.poll.schedule import Bounds
+from services.ingest.robots import RobotsCache
 from shared import health
 from shared.kafka.owner import PartitionOwner
 from shared.topics import FEEDS, POLL_STATE
@@ -28,8 +30,12 @@ async def run(settings: PollSettings, stop: asyncio.Event) -> None:
             Fetcher(settings, blocks=control.blocks) as fetcher,
             ExtractorPool(settings) as pool,
         ):
+            robots = RobotsCache(settings, fetcher) if settings.poll_obey_robots else None
+            politeness = Politeness(robots, settings.poll_host_delay_s)
             context = PollContext(
-                poll=FeedLooker(fetcher, pool, _now, settings.feed_max_bytes),
+                poll=FeedLooker(fetcher, pool, politeness, _now, settings.feed_max_bytes),
+                delay_s=politeness.delay_s,
+                host_concurrency=settings.poll_host_concurrency,
                 clock=_now,
                 bounds=Bounds(settings.poll_interval_shortest_s, settings.poll_interval_longest_s),
                 first_interval_s=settings.poll_interval_first_s,

@@ -22,6 +22,8 @@ DISCOVERIES_A_TURN = 500
 SECONDS_A_DAY = 86_400.0
 HABIT_S = 14 * SECONDS_A_DAY
 """The time over which a feed's items a day are averaged."""
+QUIET_FADES_S = 56 * SECONDS_A_DAY
+"""After so long the longest time between two finds counts half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class PollOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """A decision, and how many items wait for the next turn."""
+    """A decision, how many items the poll has found so far, and how many wait for its next turn."""
 
     decision: Decision
     found: int
@@ -56,21 +58,23 @@ class _Found:
     known: int = 0
 
 
-def conclude(state: FeedState, seen: SeenItems, outcome: PollOutcome, bounds: Bounds) -> Conclusion:
-    """Decide what a poll changes. Items come out oldest first; at most 500 a turn, the rest in the turns that follow."""
+def conclude(state: FeedState, seen: SeenItems, outcome: PollOutcome, bounds: Bounds, before: Conclusion | None = None) -> Conclusion:
+    """Decide what a poll changes. Items come out oldest first; at most 500 a turn, the rest in the turns that follow.
+
+    `before` is what the poll's last turn concluded.
+    """
     if outcome.error is not None or outcome.gone:
         return Conclusion(
             Decision(changes={feed_key(state.feed.feed_id): _failed(state, outcome, bounds).model_dump_json().encode()}), 0, 0
         )
     changes: dict[str, bytes | None] = {}
     outputs: tuple[Output, ...] = ()
-    found = waiting = 0
-    gap = False
+    found, waiting, gap = (before.found, 0, before.gap) if before else (0, 0, False)
     if outcome.parsed is not None:
         sorted_out = _sort_out(outcome.parsed, seen)
-        gap = bool(seen.items) and bool(sorted_out.fresh) and sorted_out.known == 0
+        gap = gap or (bool(seen.items) and bool(sorted_out.fresh) and sorted_out.known == 0)
         turn = sorted_out.fresh[:DISCOVERIES_A_TURN]
-        found, waiting = len(turn), len(sorted_out.fresh) - len(turn)
+        found, waiting = found + len(turn), len(sorted_out.fresh) - len(turn)
         outputs = tuple(output for _, _, item in turn if (output := discovery(state, outcome.parsed, item, outcome.at)) is not None)
         if turn:
             changes[seen_key(state.feed.feed_id)] = _remember(seen, turn, outcome.parsed).model_dump_json().encode()
@@ -186,6 +190,8 @@ def _succeeded(state: FeedState, outcome: PollOutcome, bounds: Bounds, *, found:
             "last_poll_at": outcome.at,
             "last_success_at": outcome.at,
             "last_item_at": outcome.at if found else state.last_item_at,
+            "longest_quiet_s": _longest_quiet_s(state, outcome.at) if found else state.longest_quiet_s,
+            "finds": state.finds + (1 if found else 0),
             "next_poll_at": outcome.at + timedelta(seconds=jitter(interval_s, state.feed.feed_id, int(outcome.at.timestamp()))),
             "items_found": state.items_found + found,
             "items_a_day": _items_a_day(state, outcome.at, found),
@@ -205,6 +211,15 @@ def _items_a_day(state: FeedState, at: datetime, found: int) -> float | None:
     life_s = max((at - state.feed.added_at).total_seconds(), since_s)
     weight = max(since_s / life_s, 1 - math.exp(-since_s / HABIT_S))
     return state.items_a_day + weight * (now_a_day - state.items_a_day)
+
+
+def _longest_quiet_s(state: FeedState, at: datetime) -> float | None:
+    """Give the longest time between two finds, which fades: a feed that has become busier is measured by what it is now."""
+    if state.last_item_at is None:
+        return None
+    quiet_s = (at - state.last_item_at).total_seconds()
+    faded: float = (state.longest_quiet_s or 0.0) * 0.5 ** (quiet_s / QUIET_FADES_S)
+    return max(quiet_s, faded)
 
 
 def _hash(text: str) -> str:

@@ -10,11 +10,12 @@ from typing import Final, Protocol
 from services.ingest.poll.state import FeedState, FeedStatus
 from shared import metrics
 
-SILENT_ITEMS: Final = 15.0
-"""A feed is silent once so many items of its habit have not come. Fewer, and outlets that rest at weekends would count."""
+SILENT_TIMES: Final = 1.5
+"""A feed is silent once it has been quiet for so many times its longest quiet between two finds."""
+SILENT_LEAST_FINDS: Final = 4
+"""Fewer finds are no habit yet."""
 SILENT_LEAST_S: Final = 86_400.0
 """No feed is silent sooner: nights are quiet."""
-SECONDS_A_DAY: Final = 86_400.0
 PAUSED: Final = "paused"
 STATES: Final = (*(status.value for status in FeedStatus), PAUSED)
 REFRESH_S: Final = 15.0
@@ -51,12 +52,14 @@ def state_of(state: FeedState) -> str:
 def silent_s(state: FeedState, now: datetime) -> float | None:
     """Give for how many seconds a feed has been silent against its own habit; None if it is not, or polling it fails.
 
-    A feed with fewer than about three items a day is never found silent: its habit fades before enough is missing.
+    A feed that rests at weekends has a longest quiet of more than two days and is silent after four; a weekly one after eleven.
     """
-    if state.feed.paused or state.status is not FeedStatus.OK or not state.items_a_day or state.last_item_at is None:
+    if state.feed.paused or state.status is not FeedStatus.OK or state.last_item_at is None:
+        return None
+    if state.longest_quiet_s is None or state.finds < SILENT_LEAST_FINDS:
         return None
     quiet_s = (now - state.last_item_at).total_seconds()
-    return quiet_s if quiet_s > max(SILENT_LEAST_S, SILENT_ITEMS * SECONDS_A_DAY / state.items_a_day) else None
+    return quiet_s if quiet_s > max(SILENT_LEAST_S, SILENT_TIMES * state.longest_quiet_s) else None
 
 
 def figures(states: Iterable[FeedState], now: datetime) -> Figures:

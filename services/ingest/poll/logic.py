@@ -1,16 +1,19 @@
 """One partition of feeds: their state, and polling them when they are due."""
 
 import asyncio
-import heapq
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from services.ingest.control import Control
+from services.ingest.hosts import Host, HostQueues, HostTurns, Kind
+from services.ingest.identity import feed_host
 from services.ingest.poll.discover import Conclusion, PollOutcome, conclude
 from services.ingest.poll.schedule import Bounds
 from services.ingest.poll.state import FEED_PREFIX, SEEN_PREFIX, FeedState, FeedStatus, SeenItems, feed_key, seen_key
+from services.ingest.registry import feed_partition
 from shared import metrics
 from shared.contracts import Feed
 from shared.errors import InvalidMessage
@@ -23,14 +26,14 @@ log = get_logger()
 FETCHES = metrics.counter("slugline_feed_fetches_total", "Polls of feeds", "outcome")
 GAPS = metrics.counter("slugline_feed_gaps_total", "Polls whose window had moved past all that was seen")
 
-LONGEST_PAUSE_S = 60.0
-
 
 @dataclass(frozen=True, slots=True)
 class PollContext:
-    """What all partitions of a process share. `poll` never raises."""
+    """What all partitions of a process share. `poll` never raises and obeys robots.txt; `delay_s` is a host's pause."""
 
     poll: Callable[[FeedState], Awaitable[PollOutcome]]
+    delay_s: Callable[[str], float]
+    host_concurrency: int
     clock: Callable[[], datetime]
     bounds: Bounds
     first_interval_s: float
@@ -48,8 +51,8 @@ class PollLogic:
         self.feeds: dict[UUID, FeedState] = {}
         self._seen: dict[UUID, bytes] = {}
         """As the changelog has them, read when a feed has changed: thousands of items a feed, which most polls never touch."""
-        self._due: list[tuple[datetime, UUID]] = []
-        self._changed = asyncio.Event()
+        queues = HostQueues(self._is_current, context.delay_s, context.host_concurrency)
+        self._turns = HostTurns(queues, context.turns, context.control, context.clock)
         self._polling: set[UUID] = set()
         self._held: set[UUID] = set()
         """Feeds of blocked outlets whose turn has come."""
@@ -77,6 +80,11 @@ class PollLogic:
         feed = Feed.from_bytes(record.value)
         if feed.feed_id != feed_id:
             raise InvalidMessage(f"a feed with id {feed.feed_id} has the key {feed_id}")
+        if record.partition != (home := feed_partition(feed.url)):
+            raise InvalidMessage(
+                f"{feed.url[:300]} belongs into partition {home} of {record.topic}, not {record.partition}: "
+                f"that of its host, so that one worker polls it. Register it with: slugline feeds add"
+            )
         now = datetime.fromtimestamp(record.timestamp_ms / 1000, tz=UTC)
         before = self.feeds.get(feed_id)
         if before is None or before.feed.url != feed.url:
@@ -98,8 +106,8 @@ class PollLogic:
         self._context.owned.add(self)
         unfollow = self._context.control.follow(self._hold_anew)
         try:
-            async with asyncio.TaskGroup() as polls:
-                await self._poll_again_and_again(polls, submit)
+            async with asyncio.TaskGroup() as tasks:
+                await self._turns.begin_each(tasks, lambda host, feed_id, _: self._begin(host, feed_id, submit))
         finally:
             unfollow()
             self._context.owned.discard(self)
@@ -109,88 +117,50 @@ class PollLogic:
         held, self._held = self._held, set()
         for feed_id in held:
             self._enqueue(feed_id)
-        self._changed.set()
+        self._turns.look_again()
 
-    async def _poll_again_and_again(self, polls: asyncio.TaskGroup, submit: Submit) -> None:
-        while True:
-            self._changed.clear()
-            pause_s = self._pause_s()
-            if pause_s > 0:
-                try:
-                    async with asyncio.timeout(pause_s):
-                        await self._changed.wait()
-                except TimeoutError:
-                    pass
-                continue
-            # a turn first: after a restart thousands are due at once, and a task for each would only wait
-            await self._context.turns.acquire()
-            feed_id = self._take_due()
-            if feed_id is None:
-                self._context.turns.release()
-                continue
-            task = polls.create_task(self._poll(feed_id, submit))
-            # not in the task: one that is cancelled before its first step never runs
-            task.add_done_callback(lambda _: self._context.turns.release())
+    def _is_current(self, due_at: datetime, feed_id: UUID, _: Kind) -> bool:
+        state = self.feeds.get(feed_id)
+        return state is not None and state.due_at == due_at and feed_id not in self._polling and feed_id not in self._held
 
-    def _pause_s(self) -> float:
-        """Give the seconds until a feed is due, at most a minute; while all is stopped none is."""
-        if self._context.control.stopped:
-            return LONGEST_PAUSE_S
-        while self._due:
-            due_at, feed_id = self._due[0]
-            state = self.feeds.get(feed_id)
-            if state is None or state.due_at != due_at or feed_id in self._polling:
-                heapq.heappop(self._due)
-                continue
-            if due_at <= self._context.clock() and self._context.control.blocks(state.url):
-                heapq.heappop(self._due)
-                self._held.add(feed_id)
-                continue
-            return min((due_at - self._context.clock()).total_seconds(), LONGEST_PAUSE_S)
-        return LONGEST_PAUSE_S
-
-    def _take_due(self) -> UUID | None:
-        if self._pause_s() > 0:
-            return None
-        _, feed_id = heapq.heappop(self._due)
+    def _begin(self, host: Host, feed_id: UUID, submit: Submit) -> Coroutine[Any, Any, None]:
         self._polling.add(feed_id)
-        return feed_id
+        return self._poll(host, feed_id, submit)
 
-    async def _poll(self, feed_id: UUID, submit: Submit) -> None:
+    async def _poll(self, host: Host, feed_id: UUID, submit: Submit) -> None:
         try:
             state = self.feeds.get(feed_id)
             if state is None or state.due_at is None:
+                return
+            if self._context.control.blocks(state.url):
+                self._held.add(feed_id)
                 return
             outcome = await self._context.poll(state)
             found, gap = await self._conclude(feed_id, state.url, outcome, submit)
             _report(state, outcome, found, gap=gap)
         finally:
             self._polling.discard(feed_id)
+            self._turns.end(host)
             self._enqueue(feed_id)
 
     async def _conclude(self, feed_id: UUID, url: str, outcome: PollOutcome, submit: Submit) -> tuple[int, bool]:
-        """Commit what a poll found, a turn at a time."""
-        found = 0
-        gap = False
-        while True:
-            conclusion: Conclusion | None = None
+        """Commit what a poll found, a turn at a time. Gives how many items in all, and whether some may have been missed before."""
+        concluded: Conclusion | None = None
 
-            def decide() -> Decision:
-                nonlocal conclusion
-                now = self.feeds.get(feed_id)
-                if now is None or now.url != url:  # removed or redefined while it was polled
-                    return Decision()
-                seen = self._seen_items(feed_id) if outcome.parsed else SeenItems()
-                conclusion = conclude(now, seen, outcome, self._context.bounds)
-                return conclusion.decision
+        def decide() -> Decision:
+            nonlocal concluded
+            now = self.feeds.get(feed_id)
+            if now is None or now.url != url:  # removed or redefined while it was polled
+                concluded = None
+                return Decision()
+            seen = self._seen_items(feed_id) if outcome.parsed else SeenItems()
+            concluded = conclude(now, seen, outcome, self._context.bounds, concluded)
+            return concluded.decision
 
+        await submit(decide)
+        while concluded is not None and concluded.waiting:
             await submit(decide)
-            if conclusion is None:
-                return found, gap
-            found += conclusion.found
-            gap = gap or conclusion.gap
-            if not conclusion.waiting:
-                return found, gap
+        return (concluded.found, concluded.gap) if concluded is not None else (0, False)
 
     def _take(self, key: str, value: bytes | None) -> None:
         prefix, feed_id = key[:2], UUID(key[2:])
@@ -211,9 +181,8 @@ class PollLogic:
 
     def _enqueue(self, feed_id: UUID) -> None:
         state = self.feeds.get(feed_id)
-        if state is not None and state.due_at is not None and feed_id not in self._polling:
-            heapq.heappush(self._due, (state.due_at, feed_id))
-            self._changed.set()
+        if state is not None and state.due_at is not None and feed_id not in self._polling and feed_id not in self._held:
+            self._turns.add(feed_host(state.url), state.due_at, feed_id, "feed")
 
 
 def _feed_id(record: SourceRecord) -> UUID:

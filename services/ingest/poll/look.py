@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from services.ingest.extraction.pool import ExtractorPool
 from services.ingest.feeds.model import ChildFeed, ParsedFeed
 from services.ingest.http import ACCEPT_FEED, Fetched, Fetcher
+from services.ingest.identity import feed_host
+from services.ingest.politeness import Politeness
 from services.ingest.poll.discover import PollOutcome
 from services.ingest.poll.state import FeedState
 from shared.errors import Refused
@@ -21,8 +23,11 @@ SITEMAPS_A_POLL = 3
 class FeedLooker:
     """Fetches and parses feeds."""
 
-    def __init__(self, fetcher: Fetcher, pool: ExtractorPool, clock: Callable[[], datetime], max_bytes: int) -> None:
+    def __init__(
+        self, fetcher: Fetcher, pool: ExtractorPool, politeness: Politeness, clock: Callable[[], datetime], max_bytes: int
+    ) -> None:
         """Keep what to fetch and parse with."""
+        self._politeness = politeness
         self._fetcher = fetcher
         self._pool = pool
         self._clock = clock
@@ -31,12 +36,14 @@ class FeedLooker:
     async def __call__(self, state: FeedState) -> PollOutcome:
         """Look at a feed once."""
         try:
+            await self._politeness.check(state.url, feed_host(state.url))
             answer = await self._fetcher.get(
                 state.url, etag=state.etag, last_modified=state.last_modified, accept=ACCEPT_FEED, max_bytes=self._max_bytes
             )
             return await self._read(answer)
         except Refused as error:
-            return PollOutcome(at=self._clock(), error=str(error))
+            remedy = "; SLUGLINE_POLL_OBEY_ROBOTS=false polls it all the same" if error.reason == "robots_disallowed" else ""
+            return PollOutcome(at=self._clock(), error=f"{error}{remedy}")
         except Exception as error:
             # a bug with one feed must not stop the others; it is loud in the log and visible in the feed's status
             log.exception("poll_broke", url=state.url, feed_id=str(state.feed.feed_id))

@@ -41,6 +41,8 @@ class FeedState(Part):
     last_error: str | None = None
     items_found: int = 0
     gaps: int = Field(default=0, description="polls whose window had moved past all that was seen")
+    finds: int = Field(default=0, description="polls that found new or changed items")
+    longest_quiet_s: float | None = Field(default=None, description="the longest time between two finds, fading over eight weeks")
     items_a_day: float | None = Field(default=None, description="new and changed ones, averaged over two weeks")
 
     @property

@@ -15,8 +15,7 @@ from services.ingest.fetch.discover import PageOutcome
 from services.ingest.fetch.logic import FetchLogic
 from services.ingest.http import Fetcher
 from services.ingest.poll.discover import PollOutcome
-from services.ingest.poll.logic import PollContext, PollLogic
-from services.ingest.poll.schedule import Bounds
+from services.ingest.poll.logic import PollLogic
 from services.ingest.poll.state import FeedState
 from shared.contracts import DeadLetter, Feed
 from shared.errors import Refused
@@ -24,6 +23,7 @@ from shared.ids import feed_id
 from shared.kafka.decision import Decision, Output, SourceRecord
 from shared.settings import Settings
 from tests.ingest.owners.test_fetch import CONTEXT, discovered
+from tests.ingest.owners.test_poll import context_of, registration
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LIMIT_S = 30
@@ -62,14 +62,7 @@ class Polling:
         self.control = Control()
         self.polled: list[str] = []
         self.something = asyncio.Event()
-        context = PollContext(
-            poll=self.poll,
-            clock=lambda: self.now,
-            bounds=Bounds(60, 86_400),
-            first_interval_s=60,
-            turns=asyncio.Semaphore(2),
-            control=self.control,
-        )
+        context = context_of(self.poll, clock=lambda: self.now, first_interval_s=60, turns=asyncio.Semaphore(2), control=self.control)
         self.logic = PollLogic(context)
 
     async def poll(self, state: FeedState) -> PollOutcome:
@@ -79,8 +72,7 @@ class Polling:
     def add(self, *urls: str) -> None:
         for url in urls:
             feed = Feed(feed_id=feed_id(url), url=url, added_at=self.now)
-            record = SourceRecord("feeds.v1", 0, 0, str(feed.feed_id).encode(), feed.to_bytes(), int(self.now.timestamp() * 1000))
-            self.logic.apply(self.logic.decide(record))
+            self.logic.apply(self.logic.decide(registration(feed, self.now)))
 
     async def submit(self, decide: Callable[[], Decision]) -> None:
         self.logic.apply(decide())

@@ -181,6 +181,7 @@ def test_a_page_that_fails_is_tried_again_and_then_the_feeds_own_text_is_publish
             pauses.append(world.logic.pending[article_id(canonical_url(URL))].not_before - before)
     [article] = world.articles
     assert (article.text, article.extraction) == ("The bridge is open to traffic again.", Extraction.SUMMARY)
+    assert article.extraction_note == "fetch_failed: timeout (3 tries)"
     assert not world.logic.pending
     assert pauses == [timedelta(seconds=30), timedelta(seconds=30)]
 

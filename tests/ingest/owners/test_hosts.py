@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ingest.fetch.hosts import Host, HostQueues, Kind
+from services.ingest.hosts import Host, HostQueues, Kind
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

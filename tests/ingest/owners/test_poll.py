@@ -1,10 +1,13 @@
 """Poll's decisions: what is new, what changed, when the feed is polled next."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,13 +17,29 @@ from services.ingest.poll.figures import FEEDS, figures, show, silent_s
 from services.ingest.poll.logic import PollContext, PollLogic
 from services.ingest.poll.schedule import Bounds, backoff, next_interval
 from services.ingest.poll.state import FeedState, FeedStatus, SeenItems, feed_key, seen_key
+from services.ingest.registry import feed_partition
 from shared.contracts import Discovery, Feed
+from shared.errors import InvalidMessage
 from shared.ids import feed_id
 from shared.kafka.decision import Decision, SourceRecord
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BOUNDS = Bounds(60, 86_400)
 FEED = Feed(feed_id=feed_id("https://ledger.example/rss"), url="https://ledger.example/rss", added_at=NOW)
+
+
+def registration(feed: Feed, at: datetime = NOW) -> SourceRecord:
+    """Give the record that registers a feed."""
+    return SourceRecord("feeds.v1", feed_partition(feed.url), 0, str(feed.feed_id).encode(), feed.to_bytes(), int(at.timestamp() * 1000))
+
+
+def context_of(poll: Callable[[FeedState], Awaitable[PollOutcome]], **more: Any) -> PollContext:
+    """Give what a partition's tests share: no pauses and one poll at once, unless told otherwise."""
+    told: dict[str, Any] = {
+        "clock": lambda: NOW, "bounds": BOUNDS, "first_interval_s": 900, "turns": asyncio.Semaphore(1), "delay_s": lambda _: 0.0,
+        "host_concurrency": 64,
+    }  # fmt: skip
+    return PollContext(poll=poll, **{**told, **more})
 
 
 def item(number: int, title: str = "A title") -> FeedItem:
@@ -36,8 +55,8 @@ class Watch:
         self.seen = SeenItems()
         self.found: list[Discovery] = []
 
-    def conclude(self, outcome: PollOutcome) -> Conclusion:
-        conclusion = conclude(self.state, self.seen, outcome, BOUNDS)
+    def conclude(self, outcome: PollOutcome, before: Conclusion | None = None) -> Conclusion:
+        conclusion = conclude(self.state, self.seen, outcome, BOUNDS, before)
         changes = conclusion.decision.changes
         if (value := changes.get(feed_key(FEED.feed_id))) is not None:
             self.state = FeedState.model_validate_json(value)
@@ -47,7 +66,15 @@ class Watch:
         return conclusion
 
     def show(self, *items: FeedItem, at: datetime = NOW) -> Conclusion:
-        return self.conclude(PollOutcome(at=at, parsed=ParsedFeed(format="rss20", title="The Ledger", items=items)))
+        return self.turns(*items, at=at)[-1]
+
+    def turns(self, *items: FeedItem, at: datetime = NOW) -> list[Conclusion]:
+        """Conclude one poll, with as many turns as it takes."""
+        outcome = PollOutcome(at=at, parsed=ParsedFeed(format="rss20", title="The Ledger", items=items))
+        turns = [self.conclude(outcome)]
+        while turns[-1].waiting:
+            turns.append(self.conclude(outcome, turns[-1]))
+        return turns
 
 
 def test_items_are_found_once_oldest_first_and_again_when_they_change() -> None:
@@ -73,8 +100,9 @@ def test_an_item_without_url_is_a_whole_article_if_it_has_an_id() -> None:
 def test_a_long_feed_comes_in_turns_and_its_state_is_done_with_the_last() -> None:
     watch = Watch()
     items = [item(number) for number in range(1_200)]
-    turns = [watch.show(*items) for _ in range(3)]
-    assert [(turn.found, turn.waiting) for turn in turns] == [(500, 700), (500, 200), (200, 0)]
+    turns = watch.turns(*items)
+    assert [(turn.found, turn.waiting) for turn in turns] == [(500, 700), (1_000, 200), (1_200, 0)]
+    assert watch.state.items_found == 1_200
     assert len({found.url for found in watch.found}) == 1_200
     assert watch.state.status is FeedStatus.OK
 
@@ -158,18 +186,34 @@ def test_items_a_day_are_averaged_over_time_not_over_polls() -> None:
 
 def habitual(**more: object) -> FeedState:
     state = FeedState(
-        feed=FEED, url=FEED.url, status=FeedStatus.OK, interval_s=900, next_poll_at=NOW, last_success_at=NOW, last_item_at=NOW, items_a_day=20.0
+        feed=FEED, url=FEED.url, status=FeedStatus.OK, interval_s=900, next_poll_at=NOW, last_success_at=NOW, last_item_at=NOW, items_a_day=20.0,
+        finds=9, longest_quiet_s=3 * 3_600.0,
     )  # fmt: skip
     return state.model_copy(update=more)
 
 
 def test_a_feed_is_silent_against_its_own_habit() -> None:
-    busy, rare = habitual(items_a_day=200.0), habitual(items_a_day=0.5)
+    busy = habitual()
     assert silent_s(busy, NOW + timedelta(hours=23)) is None
     assert silent_s(busy, NOW + timedelta(hours=25)) == 25 * 3_600
-    assert silent_s(rare, NOW + timedelta(days=20)) is None
+    assert silent_s(habitual(finds=3), NOW + timedelta(days=20)) is None
     assert silent_s(habitual(status=FeedStatus.FAILING), NOW + timedelta(days=20)) is None
     assert silent_s(habitual(feed=FEED.model_copy(update={"paused": True})), NOW + timedelta(days=20)) is None
+
+
+@pytest.mark.parametrize(("every_days", "still_quiet", "silent"), [((7.0,), 10, 11), ((1, 1, 1, 1, 3), 4, 5), ((0.1, 0.1, 0.6), 0.9, 1.1)])
+def test_a_rare_feed_and_one_that_rests_at_weekends_are_noticed_by_their_habit(
+    every_days: tuple[float, ...], still_quiet: float, silent: float
+) -> None:
+    watch = Watch()
+    at = NOW
+    watch.show(item(0), at=at)
+    for number in range(1, 60):
+        at += timedelta(days=every_days[number % len(every_days)])
+        watch.show(item(number), item(number - 1), at=at)
+    watch.conclude(PollOutcome(at=at + timedelta(days=1), unchanged=True))
+    assert silent_s(watch.state, at + timedelta(days=still_quiet)) is None
+    assert silent_s(watch.state, at + timedelta(days=silent)) is not None
 
 
 def test_figures_count_each_feed_once_and_leave_out_those_that_rest() -> None:
@@ -193,7 +237,7 @@ async def test_a_partition_polls_all_its_feeds_with_no_more_turns_than_there_are
         at_once -= 1
         return PollOutcome(at=NOW, unchanged=True)
 
-    context = PollContext(poll=poll, clock=lambda: NOW, bounds=BOUNDS, first_interval_s=900, turns=asyncio.Semaphore(3))
+    context = context_of(poll, turns=asyncio.Semaphore(3))
     logic = PollLogic(context)
     done = asyncio.Event()
     polled: set[str] = set()
@@ -209,8 +253,7 @@ async def test_a_partition_polls_all_its_feeds_with_no_more_turns_than_there_are
     for number in range(100):
         url = f"https://ledger.example/{number}"
         feed = Feed(feed_id=feed_id(url), url=url, added_at=NOW)
-        record = SourceRecord("feeds.v1", 0, number, str(feed.feed_id).encode(), feed.to_bytes(), int(NOW.timestamp() * 1000))
-        logic.apply(logic.decide(record))
+        logic.apply(logic.decide(registration(feed)))
     act = asyncio.create_task(logic.act(submit))
     async with asyncio.timeout(10):
         await done.wait()
@@ -234,11 +277,11 @@ async def test_what_was_seen_outlives_a_restart() -> None:
     changelog: dict[str, bytes | None] = {}
     found: list[int] = []
     for _ in range(2):
-        logic = PollLogic(PollContext(poll=poll, clock=lambda: NOW, bounds=BOUNDS, first_interval_s=900, turns=asyncio.Semaphore(1)))
+        logic = PollLogic(context_of(poll))
         for key, value in changelog.items():
             logic.restore(key, value)
         logic.restored()
-        decision = logic.decide(SourceRecord("feeds.v1", 0, 0, str(FEED.feed_id).encode(), FEED.to_bytes(), int(NOW.timestamp() * 1000)))
+        decision = logic.decide(registration(FEED))
         logic.apply(decision)
         done = asyncio.Event()
 
@@ -255,3 +298,50 @@ async def test_what_was_seen_outlives_a_restart() -> None:
         act.cancel()
         await asyncio.gather(act, return_exceptions=True)
     assert found == [2, 0]
+
+
+def test_a_hosts_feeds_lie_in_one_partition_and_one_that_lies_elsewhere_is_refused() -> None:
+    urls = ("https://ledger.example/rss", "http://WWW.Ledger.example:8080/sport.xml?a=b", "https://ledger.example/world")
+    assert len({feed_partition(url) for url in urls}) == 1
+    assert len({feed_partition(f"https://outlet-{number}.example/rss") for number in range(100)}) > 1
+
+    async def poll(_: FeedState) -> PollOutcome:
+        raise AssertionError
+
+    misplaced = replace(registration(FEED), partition=feed_partition(FEED.url) + 1)
+    with pytest.raises(InvalidMessage, match="slugline feeds add"):
+        PollLogic(context_of(poll)).decide(misplaced)
+
+
+async def test_feeds_of_one_host_are_polled_one_pause_apart_and_other_hosts_do_not_wait() -> None:
+    now = NOW
+    polled: list[tuple[str, float]] = []
+    done = asyncio.Event()
+
+    async def poll(state: FeedState) -> PollOutcome:
+        polled.append((state.url, (now - NOW).total_seconds()))
+        return PollOutcome(at=now, unchanged=True)
+
+    logic = PollLogic(
+        context_of(poll, clock=lambda: now, delay_s=lambda host: 5.0 if host == "slow.example" else 1.0, turns=asyncio.Semaphore(9))
+    )
+
+    async def submit(decide: Callable[[], Decision]) -> None:
+        logic.apply(decide())
+        done.set()
+
+    for host in ("slow", "quick"):
+        for number in range(3):
+            url = f"https://{host}.example/{number}"
+            logic.apply(logic.decide(registration(Feed(feed_id=feed_id(url), url=url, added_at=NOW))))
+    act = asyncio.create_task(logic.act(submit))
+    for _ in range(12):
+        for _ in range(20):
+            await asyncio.sleep(0)
+        now += timedelta(seconds=1)
+        logic.apply(Decision())
+        logic._turns.look_again()
+    act.cancel()
+    await asyncio.gather(act, return_exceptions=True)
+    assert [at for url, at in polled if "slow" in url] == [0, 5, 10]
+    assert [at for url, at in polled if "quick" in url] == [0, 1, 2]

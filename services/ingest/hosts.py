@@ -1,20 +1,24 @@
-"""The order in which hosts' pages are fetched: each host's queue and politeness, and a heap of hosts by when each can next start one."""
+"""The order in which hosts are asked: each host's queue and politeness, and a heap of hosts by when each can next be asked."""
 
+import asyncio
 import heapq
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-Kind = Literal["page", "check"]
+from services.ingest.control import Control
+
+Kind = Literal["feed", "page", "check"]
 
 CHECKS_REMEMBERED = 20
 """A host's last checks, by which a failing host is told from a withdrawn article."""
 HOST_FAILS_SHARE = 0.2
 HOST_FAILS_LEAST = 5
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+LONGEST_PAUSE_S = 60.0
 
 
 @dataclass(slots=True)
@@ -104,3 +108,57 @@ class HostQueues:
     def _is_valid(self, at: datetime, name: str) -> bool:
         host = self.hosts.get(name)
         return host is not None and host.wakes_at == at
+
+
+class HostTurns:
+    """Begins a partition's fetches as their hosts' turns come, no more at once than `places` has for all partitions of the process."""
+
+    def __init__(self, queues: HostQueues, places: asyncio.Semaphore, control: Control, clock: Callable[[], datetime]) -> None:
+        """Keep what says whose turn it is, and whether anything may be fetched."""
+        self.queues = queues
+        self._places = places
+        self._control = control
+        self._clock = clock
+        self._changed = asyncio.Event()
+
+    def add(self, name: str, due_at: datetime, key: UUID, kind: Kind) -> None:
+        """Queue a fetch."""
+        self.queues.add(name, due_at, key, kind)
+        self._changed.set()
+
+    def end(self, host: Host) -> None:
+        """Note that one of a host's fetches has ended."""
+        self.queues.end(host)
+        self._changed.set()
+
+    def look_again(self) -> None:
+        """Look whose turn it is: what may be fetched has changed."""
+        self._changed.set()
+
+    async def begin_each(self, tasks: asyncio.TaskGroup, fetch: Callable[[Host, UUID, Kind], Coroutine[Any, Any, None]]) -> None:
+        """Begin fetches until cancelled. `fetch` is called in turn and what it gives runs beside the others; it must call `end`."""
+        while True:
+            self._changed.clear()
+            pause_s = self._pause_s()
+            if pause_s > 0:
+                try:
+                    async with asyncio.timeout(pause_s):
+                        await self._changed.wait()
+                except TimeoutError:
+                    pass
+                continue
+            # a place first: a host's pause counts from when its fetch starts, and after a restart thousands are due at once
+            await self._places.acquire()
+            if self._control.stopped or (taken := self.queues.take(self._clock())) is None:
+                self._places.release()
+                continue
+            task = tasks.create_task(fetch(*taken))
+            # not in the task: one that is cancelled before its first step never runs
+            task.add_done_callback(lambda _: self._places.release())
+
+    def _pause_s(self) -> float:
+        """Give the seconds until something can start, at most a minute; while all is stopped nothing can."""
+        if self._control.stopped:
+            return LONGEST_PAUSE_S
+        at = self.queues.next_at()
+        return LONGEST_PAUSE_S if at is None else min(LONGEST_PAUSE_S, (at - self._clock()).total_seconds())
