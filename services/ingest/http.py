@@ -2,12 +2,10 @@
 
 import asyncio
 import re
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from ipaddress import ip_address
 from types import TracebackType
 from typing import Final, Self
 
@@ -15,10 +13,10 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from services.ingest.addresses import AddressPolicy, GuardedResolver
 from services.ingest.config import IngestSettings
 from services.ingest.decompress import decompress
 from services.ingest.identity import absolute_url
+from shared.addresses import AddressPolicy, GuardedResolver
 from shared.errors import Refused
 
 ACCEPT_FEED: Final = (
@@ -106,7 +104,7 @@ class Fetcher:
             resolver=resolver,
             limit=self._settings.fetch_connections,
             ttl_dns_cache=60,
-            socket_factory=self._open_socket,
+            socket_factory=self._policy.open_socket,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -278,7 +276,7 @@ class Fetcher:
             parsed = URL(absolute).with_fragment(None)
         except ValueError as error:
             raise Refused("url_refused", f"{_shown(url)} is no URL: {error}") from error
-        self._check_literal(parsed)
+        self._policy.check_literal(parsed.host or "")
         if self._blocks(str(parsed)):
             raise Refused("blocked", f"{parsed.host} is a blocked outlet's; it is freed with: slugline feeds unblock {parsed.host}")
         return parsed
@@ -288,23 +286,6 @@ class Fetcher:
         if absolute is None:
             raise Refused("scheme_refused", f"{_shown(str(current))} redirects to {location[:100]!r}; only http and https are fetched")
         return self._checked(absolute)
-
-    def _check_literal(self, url: URL) -> None:
-        """Check an address that stands in the URL itself: no resolver is asked for it."""
-        host = url.host or ""
-        try:
-            ip_address(host.partition("%")[0])
-        except ValueError:
-            return
-        self._policy.check(host, host)
-
-    def _open_socket(self, info: tuple[socket.AddressFamily | int, socket.SocketKind | int, int, str, tuple[object, ...]]) -> socket.socket:
-        """Open a socket for an address, looked at once more right before it is connected to: the second wall."""
-        family, kind, protocol, _, address = info
-        found = ip_address(str(address[0]).partition("%")[0])
-        if not self._policy.allows_address(found) and not self._policy.opens_this_machine:
-            raise OSError(f"{found} is not a public address")
-        return socket.socket(family, kind, protocol)
 
 
 def _shown(url: str) -> str:

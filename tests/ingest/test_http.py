@@ -11,9 +11,9 @@ import pytest
 import zstandard
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from services.ingest.addresses import AddressPolicy
 from services.ingest.config import IngestSettings
 from services.ingest.http import TRANSIENT, Fetcher
+from shared.addresses import AddressPolicy
 from shared.errors import InvalidSetting, Refused
 from tests.ingest.web import Request, Server, misbehaving_server
 

@@ -1,4 +1,4 @@
-"""Which addresses may be fetched from: public ones, and what the operator's allow-list opens."""
+"""Which addresses may be connected to on an outsider's word: public ones, and what the operator's allow-list opens."""
 
 import fnmatch
 import socket
@@ -10,6 +10,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from shared.errors import InvalidSetting, Refused
 
 _Address = IPv4Address | IPv6Address
+SocketInfo = tuple[socket.AddressFamily | int, socket.SocketKind | int, int, str, tuple[object, ...]]
+"""As getaddrinfo gives it."""
 _NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 _METADATA_ADDRESSES = ("169.254.169.254", "168.63.129.16", "100.100.100.200", "fd00:ec2::254")
 _METADATA = frozenset(map(ip_address, _METADATA_ADDRESSES))
@@ -23,7 +25,8 @@ class AddressPolicy:
     begin with `*.` and opens any address to that name alone. Names below `localhost` are this machine (RFC 6761) and never asked of DNS.
     """
 
-    def __init__(self, allow: Iterable[str] = ()) -> None:
+    def __init__(self, allow: Iterable[str] = (), *, setting: str = "SLUGLINE_FETCH_ALLOW") -> None:
+        """Read the list. Raises `InvalidSetting` that names the setting and the entry."""
         self._names: list[str] = []
         self._networks: list[IPv4Network | IPv6Network] = []
         for entry in allow:
@@ -32,7 +35,7 @@ class AddressPolicy:
             except ValueError as error:
                 if "/" in entry or ":" in entry or not entry.strip("*."):
                     raise InvalidSetting(
-                        f"SLUGLINE_FETCH_ALLOW: {entry!r} is neither a host name, an address nor a network; *.localhost and 10.1.0.0/16 are"
+                        f"{setting}: {entry!r} is neither a host name, an address nor a network; *.localhost and 10.1.0.0/16 are"
                     ) from error
                 self._names.append(entry.lower().rstrip("."))
 
@@ -44,6 +47,22 @@ class AddressPolicy:
             raise Refused("address_refused", f"{host} resolves to {address!r}, which is no address") from error
         if not (self.allows_name(host) or self.allows_address(found)):
             raise Refused("address_refused", f"{host} is at {found}, which is not a public address")
+
+    def check_literal(self, host: str) -> None:
+        """Check an address that stands in a URL itself, of which no resolver is asked. Raises `Refused` (address_refused)."""
+        try:
+            ip_address(host.strip("[]").partition("%")[0])
+        except ValueError:
+            return
+        self.check(host, host)
+
+    def open_socket(self, info: SocketInfo) -> socket.socket:
+        """Open a socket for an address, looked at once more right before it is connected to: the second wall."""
+        family, kind, protocol, _, address = info
+        found = ip_address(str(address[0]).partition("%")[0])
+        if not self.allows_address(found) and not self.opens_this_machine:
+            raise OSError(f"{found} is not a public address")
+        return socket.socket(family, kind, protocol)
 
     def allows_name(self, host: str) -> bool:
         """Tell whether the allow-list opens any address to this name."""
