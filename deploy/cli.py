@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, get_type_hints
+from typing import Annotated, Any, Final, NoReturn, get_type_hints
 
 import typer
 from rich.console import Console
@@ -193,12 +193,22 @@ def main() -> None:
     try:
         app()
     except SluglineError as error:
-        Console(stderr=True).print(f"slugline: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(1)
+        _fail(error)
     except BrokenPipeError:
         # The reader of our output (`| head`) has left.
         sys.stderr.close()
         sys.exit(141)
+    except Exception as error:
+        from shared.kafka.refusals import explain
+
+        if (refusal := explain(error)) is None:
+            raise
+        _fail(refusal)
+
+
+def _fail(error: SluglineError) -> NoReturn:
+    Console(stderr=True).print(f"slugline: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,11 @@ from rich.console import Console
 from rich.table import Table
 
 from shared import topics
+from shared.errors import InvalidSetting
+from shared.kafka import acls as kafka_acls
 from shared.kafka import admin as kafka_admin
 from shared.kafka.admin import REPARTITIONING, Difference, TopicSettings
+from shared.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Create the topics, and say how a broker's differ.")
 Replication = Annotated[
@@ -29,7 +32,7 @@ def apply(replication: Replication = None) -> None:
     settings = TopicSettings.load()
 
     async def work() -> kafka_admin.Applied:
-        async with kafka_admin.connected(settings.kafka_bootstrap_servers) as admin:
+        async with kafka_admin.connected(settings) as admin:
             return await kafka_admin.apply(admin, replication=replication or settings.kafka_replication)
 
     applied = asyncio.run(work())
@@ -50,7 +53,7 @@ def check(replication: Replication = None) -> None:
     settings = TopicSettings.load()
 
     async def work() -> list[Difference]:
-        async with kafka_admin.connected(settings.kafka_bootstrap_servers) as admin:
+        async with kafka_admin.connected(settings) as admin:
             return await kafka_admin.check(admin, replication=replication or settings.kafka_replication)
 
     differences = asyncio.run(work())
@@ -59,6 +62,45 @@ def check(replication: Replication = None) -> None:
         _print_differences(console, differences)
         raise typer.Exit(1)
     console.print(f"{len(topics.ALL)} topics are as they should be")
+
+
+@app.command()
+def acls(
+    do_apply: Annotated[bool, typer.Option("--apply", help="Give the broker what it lacks, as an administrator of the cluster.")] = False,
+    do_check: Annotated[
+        bool, typer.Option("--check", help="Say how the broker's permissions differ; exit code 1 if some are missing.")
+    ] = False,
+    principal: Annotated[
+        str, typer.Option(help="How a user is called; {name} stands for poll, fetch, …, operator, reader.")
+    ] = kafka_acls.PRINCIPALS,
+) -> None:
+    """Print who needs which permission in Kafka, as commands of its own tool; or apply or check it.
+
+    Nothing is taken away: what the broker has beyond the table is told.
+
+    Example: slugline topics acls --apply --principal 'User:CN={name}.slugline'
+    """
+    if "{name}" not in principal or ":" not in principal:
+        raise InvalidSetting(f"--principal is like {kafka_acls.PRINCIPALS!r}, not {principal!r}")
+    settings = Settings.load()
+    if not (do_apply or do_check):
+        for line in kafka_acls.commands(settings.kafka_bootstrap_servers, principal):
+            typer.echo(line)
+        return
+
+    async def work() -> kafka_acls.Standing:
+        async with kafka_admin.connected(settings) as admin:
+            return await (kafka_acls.apply if do_apply else kafka_acls.compare)(admin, principal)
+
+    standing = asyncio.run(work())
+    for rule in standing.missing:
+        typer.echo(f"{'gave' if do_apply else 'missing'}: {rule}")
+    for rule in standing.surplus:
+        typer.echo(f"not in the table, take it away unless you gave it on purpose: {rule}")
+    if not standing.missing and not standing.surplus:
+        typer.echo("permissions are as they should be")
+    if standing.missing and not do_apply:
+        raise typer.Exit(1)
 
 
 @app.command(name="list")

@@ -39,5 +39,9 @@ class Unreachable(SluglineError):
     """A broker or a database does not answer."""
 
 
+class Unauthorised(SluglineError):
+    """A broker or a database answers, but refuses who we are, or what we ask for. Waiting does not mend it."""
+
+
 class InvalidSetting(SluglineError):
     """A setting is missing or wrong. The message names each with the values it allows."""

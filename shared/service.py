@@ -46,11 +46,13 @@ async def _main(name: str, settings: S, run: Callable[[S, asyncio.Event], Awaita
             return EXIT_FAILED
     try:
         await work
-    except SluglineError as error:
-        log.error("service_failed", service=name, kind=type(error).__name__, error=str(error))  # noqa: TRY400 - the message says it all
-        return EXIT_FAILED
-    except Exception:
-        log.exception("service_failed", service=name, kind="internal_error")
+    except Exception as error:
+        from shared.kafka.refusals import explain  # noqa: PLC0415 - the web has nothing to do with Kafka
+
+        if (told := explain(error) or error) and isinstance(told, SluglineError):
+            log.error("service_failed", service=name, kind=type(told).__name__, error=str(told))  # noqa: TRY400 - the message says it all
+        else:
+            log.exception("service_failed", service=name, kind="internal_error")
         return EXIT_FAILED
     log.info("service_stopped")
     return 0

@@ -1,4 +1,4 @@
-"""Writes what the chart says of the code: `files/topics.yaml` and the settings in `values.schema.json`.
+"""Writes what the chart says of the code: `files/topics.yaml`, `files/access.yaml` and the settings in `values.schema.json`.
 
 `python -m deploy.helm.generate` writes them anew; with `--check` it only says which are not current, and exits with 1.
 """
@@ -11,15 +11,22 @@ from pathlib import Path
 from typing import Any, Final, get_type_hints
 
 from deploy.cli import SERVICES
+from shared.access import ACCESS
 from shared.kafka.admin import REPLICATED
 from shared.settings import Settings
 from shared.topics import ALL
 
 CHART: Final = Path(__file__).with_name("slugline")
 TOPICS: Final = CHART / "files" / "topics.yaml"
+USERS: Final = CHART / "files" / "access.yaml"
 SCHEMA: Final = CHART / "values.schema.json"
 OWNED: Final[Mapping[str, str]] = {
     "kafka_bootstrap_servers": "kafka.bootstrapServers",
+    "kafka_security_protocol": "kafka.security.protocol",
+    "kafka_sasl_mechanism": "kafka.security.mechanism",
+    "kafka_username": "kafka.security.username",
+    "kafka_password": "kafka.security.existingSecret",
+    "kafka_ca_file": "kafka.security.caSecret",
     "database_url": "database.existingSecret",
     "health_host": "the chart: all addresses of the pod",
     "health_port": "the chart: 9100",
@@ -30,7 +37,18 @@ OWNED: Final[Mapping[str, str]] = {
     "group_instance_id": "the chart: the pod's name, for assign alone, whose pods keep their names",
 }
 """Settings that `settings` does not take, with the value that sets each."""
-_KEPT: Final = ("type", "description", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "pattern")
+_KEPT: Final = (
+    "type",
+    "enum",
+    "description",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "minLength",
+    "maxLength",
+    "pattern",
+)
 
 
 def settings_of(service: str) -> type[Settings]:
@@ -69,6 +87,21 @@ def topics_yaml() -> str:
     return "\n".join(lines) + "\n"
 
 
+def users_yaml() -> str:
+    """Give the table of who may do what in Kafka as Strimzi's KafkaUsers have it: a list of acls for each user."""
+    lines = ["# Generated from shared/access.py: python -m deploy.helm.generate"]
+    for name, access in ACCESS.items():
+        lines.append(f"{name}:")
+        for resource, operations in access.by_resource():
+            kind = {"transactional-id": "transactionalId"}.get(resource.kind, resource.kind)
+            pattern = f", name: {resource.name}, patternType: {'prefix' if resource.prefixed else 'literal'}"
+            lines += [
+                f"  - resource: {{type: {kind}{'' if resource.kind == 'cluster' else pattern}}}",
+                f"    operations: [{', '.join(operations)}]",
+            ]
+    return "\n".join(lines) + "\n"
+
+
 def values_schema() -> str:
     """Give the chart's schema with the settings of all services as they are now; the rest of it is written by hand."""
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
@@ -82,7 +115,9 @@ def values_schema() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the files, or with `--check` compare them."""
-    stale = [(path, text) for path, text in ((TOPICS, topics_yaml()), (SCHEMA, values_schema())) if _read(path) != text]
+    stale = [
+        (path, text) for path, text in ((TOPICS, topics_yaml()), (USERS, users_yaml()), (SCHEMA, values_schema())) if _read(path) != text
+    ]
     for path, text in stale:
         if "--check" in arguments:
             sys.stderr.write(f"{path.name} is not current: python -m deploy.helm.generate\n")

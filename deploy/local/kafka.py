@@ -22,7 +22,10 @@ from deploy.local.java import find_java
 from deploy.local.places import cache_folder
 from deploy.local.ports import LOOPBACK, is_free
 from deploy.local.supervise import Child, Command, Watchdog
-from shared.errors import Unreachable
+from shared.errors import Unauthorised, Unreachable
+from shared.kafka.client import client_options
+from shared.kafka.refusals import find_reason
+from shared.settings import Settings
 
 START_LIMIT_S: Final = 90.0
 STOP_LIMIT_S: Final = 20.0
@@ -165,7 +168,7 @@ class Broker:
         """Wait until the broker answers and its group and transaction coordinators do. Raises `CannotStart`."""
         try:
             # By its cluster's id, since another broker may have taken the port while ours started.
-            await wait_for_broker(self.bootstrap_servers, limit_s, self._raise_if_ended, cluster_id=self.cluster_id())
+            await wait_for_broker(self._as_administrator, limit_s, self._raise_if_ended, cluster_id=self.cluster_id())
         except Unreachable as error:
             raise CannotStart(f"Kafka does not answer: {error}. Its log is {self.log}.") from error
 
@@ -178,6 +181,11 @@ class Broker:
         """Stop the broker; kill it if it hangs."""
         if self.child:
             self.child.stop(STOP_LIMIT_S)
+
+    @property
+    def _as_administrator(self) -> Settings | str:
+        """How to reach it as one who may do everything."""
+        return self.bootstrap_servers
 
     @property
     def _meta(self) -> Path:
@@ -202,9 +210,14 @@ class Broker:
             f"log.dirs={_escaped(self.folder / 'data')}\n"
         )
 
+    def _users(self) -> list[str]:
+        """Give the options of the formatting that make users; none here, for the listener is open to this machine alone."""
+        return []
+
     def _format(self) -> None:
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         storage = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "--config", str(self.folder / "server.properties")]
+        storage += self._users()
         options = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", os.pathsep.join(self.class_path)]
         result = subprocess.run(
             [str(self.java), *options, *storage], capture_output=True, text=True, check=False, env=_environment(), timeout=START_LIMIT_S
@@ -216,7 +229,7 @@ class Broker:
 
 
 async def wait_for_broker(
-    bootstrap_servers: str, limit_s: float, check: Callable[[], None] = lambda: None, *, cluster_id: str | None = None
+    broker: Settings | str, limit_s: float, check: Callable[[], None] = lambda: None, *, cluster_id: str | None = None
 ) -> None:
     """Wait until a broker, of that cluster if one is given, answers and its group and transaction coordinators do.
 
@@ -228,19 +241,25 @@ async def wait_for_broker(
         check()
         remaining_s = deadline - time.monotonic()
         try:
-            await asyncio.wait_for(_ask_coordinators(bootstrap_servers, cluster_id), max(0.1, min(10.0, remaining_s)))
+            await asyncio.wait_for(_ask_coordinators(broker, cluster_id), max(0.1, min(10.0, remaining_s)))
         except (KafkaError, OSError, TimeoutError, ValueError, AssertionError) as error:
             if remaining_s <= 0:
-                raise Unreachable(f"no Kafka broker answers at {bootstrap_servers} within {limit_s:g} s ({error!r})") from error
+                address = client_options(broker)["bootstrap_servers"]
+                raise Unreachable(f"no Kafka broker answers at {address} within {limit_s:g} s ({error!r})") from error
             await asyncio.sleep(POLL_S)
         else:
             return
 
 
-async def _ask_coordinators(bootstrap_servers: str, cluster_id: str | None) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, client_id="slugline-local")
+async def _ask_coordinators(broker: Settings | str, cluster_id: str | None) -> None:
+    admin = AIOKafkaAdminClient(**client_options(broker), client_id="slugline-local")
     try:
-        await admin.start()
+        try:
+            await admin.start()
+        except (KafkaError, OSError) as error:
+            if isinstance(reason := await find_reason(admin), Unauthorised):
+                raise reason from error
+            raise
         if cluster_id is not None and (found := (await admin.describe_cluster())["cluster_id"]) != cluster_id:
             raise ValueError(f"a broker of another cluster ({found}) listens there")
         for kind in (0, 1):

@@ -28,6 +28,7 @@ from deploy.local.supervise import Child, Command, Supervisor, Watchdog, describ
 from shared.errors import InvalidSetting
 from shared.kafka import admin as kafka_admin
 from shared.kafka.admin import TopicSettings
+from shared.settings import Settings
 
 PROJECT: Final = Path(__file__).parents[2]
 KAFKA_PORT: Final = 9092
@@ -86,7 +87,7 @@ class Instance:
     async def _start_kafka(self) -> None:
         if given := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
             self.screen.part("Kafka", f"waiting for {given}")
-            await wait_for_broker(given, START_LIMIT_S)
+            await wait_for_broker(Settings.load(kafka_bootstrap_servers=given), START_LIMIT_S)
             self.bootstrap_servers = given
         else:
             self.screen.part("Kafka", "preparing")
@@ -111,7 +112,8 @@ class Instance:
     async def _apply_topics(self, *, own: bool) -> None:
         self.screen.part("Kafka", "applying topics")
         replication = 1 if own else TopicSettings.load().kafka_replication
-        async with kafka_admin.connected(self.bootstrap_servers) as admin:
+        broker = self.bootstrap_servers if own else Settings.load(kafka_bootstrap_servers=self.bootstrap_servers)
+        async with kafka_admin.connected(broker) as admin:
             applied = await kafka_admin.apply(admin, replication=replication)
         for difference in applied.left:
             self.screen.say("kafka", f"{difference.topic} has {difference.setting} {difference.found}, not {difference.wanted}")

@@ -13,13 +13,22 @@ from typing import Any, Final, Literal
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import GroupIdNotFound, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupIdNotFound,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 from aiokafka.protocol.admin import DeleteGroupsRequest
 from aiokafka.protocol.group import LeaveGroupRequest
 from pydantic import Field
 
 from shared import topics
-from shared.errors import SluglineError, Unreachable
+from shared.errors import SluglineError, Unauthorised, Unreachable
+from shared.kafka.client import client_options, unanswered
+from shared.kafka.refusals import explain, find_reason
 from shared.settings import Settings
 from shared.topics import Topic
 
@@ -33,6 +42,7 @@ GROUP_PREFIX: Final = "slugline-"
 """All consumer groups of ours begin so."""
 DYNAMIC_TOPIC_CONFIG: Final = 1
 """DescribeConfigs' source of a setting that was given to the topic itself."""
+_UNAUTHORISED: Final = frozenset((TopicAuthorizationFailedError.errno, ClusterAuthorizationFailedError.errno))
 REPARTITIONING: Final = (
     "A topic's partitions are never changed automatically, since keys would change places: "
     "see docs/operations.md, 'Change a topic's number of partitions'"
@@ -82,17 +92,22 @@ class _Found:
 
 
 @asynccontextmanager
-async def connected(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Give a started admin client. Raises `Unreachable` when no broker answers."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, client_id="slugline-admin")
+async def connected(to: Settings | str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Give a started admin client.
+
+    Raises `Unreachable` when no broker answers, and `Unauthorised` when one refuses us or what is asked within the block.
+    """
+    options = client_options(to)
+    admin = AIOKafkaAdminClient(**options, client_id="slugline-admin")
     try:
         try:
             await admin.start()
         except (KafkaError, OSError) as error:
-            raise Unreachable(
-                f"no Kafka broker answers at {bootstrap_servers}: {error}. Start it, or set SLUGLINE_KAFKA_BOOTSTRAP_SERVERS"
-            ) from error
+            reason = await find_reason(admin)
+            raise (reason or Unreachable(unanswered(options["bootstrap_servers"], error))) from error
         yield admin
+    except KafkaError as error:
+        raise explain(error) or error from error
     finally:
         await admin.close()
 
@@ -259,6 +274,11 @@ def _same(wanted: str, found: str | None) -> bool:
 
 
 def _raise_refused(what: str, results: Iterable[tuple[str, int, str | None]]) -> None:
-    refused = [f"{name}: {message or for_code(code).__name__}" for name, code, message in results if code]
+    results = [result for result in results if result[1]]
+    refused = [f"{name}: {message or for_code(code).__name__}" for name, code, message in results]
+    if any(code in _UNAUTHORISED for _, code, _ in results):
+        raise Unauthorised(
+            f"the broker does not let this user {what} {'; '.join(refused)}. Use an administrator: services need no such right"
+        )
     if refused:
         raise TopicsRefused(f"the broker did not {what} {'; '.join(refused)}")

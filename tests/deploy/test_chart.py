@@ -12,6 +12,7 @@ from deploy.cli import SERVICES
 from deploy.helm import generate
 from deploy.helm.generate import CHART, OWNED, settings_of
 from shared import topics
+from shared.access import ACCESS
 from shared.kafka.admin import TopicSettings
 from shared.settings import PREFIX, Settings
 
@@ -47,16 +48,15 @@ def test_topics_are_those_of_the_table() -> None:
     }
 
 
-def test_access_names_topics_that_there_are() -> None:
-    """Each service has its access, and each topic has one who writes and one who reads it."""
-    access = yaml.safe_load((CHART / "files" / "access.yaml").read_text())
-    assert set(access) == set(SERVICES) - {"web"}, "web alone has nothing to do with Kafka"
-    written = {name for one in access.values() for name in one["writes"]}
-    read = {name for one in access.values() for name in one["reads"]}
-    known = {topic.name for topic in topics.ALL}
+def test_users_are_those_of_the_table() -> None:
+    """Strimzi's users may do what shared/access.py says; each service but the web has one, and each topic has a writer and a reader."""
+    assert set(yaml.safe_load(generate.USERS.read_text())) == set(ACCESS) == set(SERVICES) - {"web"} | {"operator", "reader"}
+    assert generate.USERS.read_text() == generate.users_yaml()
+    services = [access for name, access in ACCESS.items() if name in SERVICES]
     by_operators = {topics.FEEDS.name, topics.FETCH_CONTROL.name}
-    assert written | by_operators == known
-    assert read | {topics.DEAD_LETTERS.name} == known
+    known = {topic.name for topic in topics.ALL}
+    assert {topic.name for one in services for topic in one.writes} | by_operators == known
+    assert {topic.name for one in services for topic in one.reads} | {topics.DEAD_LETTERS.name} == known
 
 
 def test_every_service_is_deployed() -> None:

@@ -59,7 +59,7 @@ def test_an_unknown_service_is_told_with_those_there_are() -> None:
 def test_a_wrong_setting_is_named_before_anything_starts() -> None:
     told = slugline("run", "assign", SLUGLINE_HEALTH_PORT="99999")
     assert told.returncode == 1
-    assert told.stderr.startswith("slugline: SLUGLINE_HEALTH_PORT: ")
+    assert told.stderr.startswith("slugline: SLUGLINE_HEALTH_PORT is '99999': ")
     assert "Traceback" not in told.stderr
 
 

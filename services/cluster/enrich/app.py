@@ -24,6 +24,7 @@ from services.cluster.enrich.transform import needs_features, to_story_input
 from shared import health, metrics, traces
 from shared.contracts import Article
 from shared.errors import InvalidMessage, OwnerError, Refused
+from shared.kafka.client import client_options
 from shared.kafka.dead_letters import dead_letter, reason_of
 from shared.kafka.decision import Decision, Output, SourceRecord
 from shared.kafka.encode import Encoded, encode
@@ -73,6 +74,7 @@ def make_app(
     app = faust.App(
         GROUP,
         broker=url,
+        broker_credentials=_credentials(settings),
         web_enabled=False,
         topic_disable_leader=True,
         topic_allow_declare=False,
@@ -116,6 +118,19 @@ def make_app(
                 await asyncio.Event().wait()  # leaving would acknowledge the events; the process ends instead
 
     return app
+
+
+def _credentials(settings: EnrichSettings) -> Any:
+    """Give Faust what all other clients of ours are given; None for a broker that wants neither TLS nor a user."""
+    options = client_options(settings)
+    if settings.kafka_uses_sasl:
+        return faust.SASLCredentials(
+            username=options["sasl_plain_username"],
+            password=options["sasl_plain_password"],
+            mechanism=options["sasl_mechanism"],
+            ssl_context=options.get("ssl_context"),
+        )
+    return faust.SSLCredentials(options["ssl_context"]) if settings.kafka_uses_tls else None
 
 
 def _encoded(decisions: Sequence[Decision], spans: Sequence[traces.Span | None]) -> list[Encoded]:

@@ -68,11 +68,54 @@ capabilities: {drop: [ALL]}
       key: {{ .Values.database.existingSecret.key | quote }}
 {{- end -}}
 
+{{/* How a user of Kafka gets in. Takes dict root and user, which is a service or operator. */}}
+{{- define "slugline.kafkaEnv" -}}
+{{- $security := .root.Values.kafka.security -}}
+{{- $strimzi := ternary (printf "%s-%s" (include "slugline.fullname" .root) .user) "" .root.Values.strimzi.users.enabled -}}
+- name: SLUGLINE_KAFKA_SECURITY_PROTOCOL
+  value: {{ $security.protocol }}
+{{- if hasPrefix "SASL" $security.protocol }}
+- name: SLUGLINE_KAFKA_SASL_MECHANISM
+  value: {{ $security.mechanism }}
+- name: SLUGLINE_KAFKA_USERNAME
+  value: {{ default ($security.username | replace "{service}" .user) $strimzi | quote }}
+- name: SLUGLINE_KAFKA_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ default ($security.existingSecret.name | replace "{service}" .user) $strimzi | quote }}
+      key: {{ ternary "password" $security.existingSecret.key (ne $strimzi "") | quote }}
+{{- end }}
+{{- if include "slugline.kafkaCa" .root }}
+- name: SLUGLINE_KAFKA_CA_FILE
+  value: /etc/slugline/kafka/{{ $security.caSecret.key }}
+{{- end }}
+{{- end -}}
+
+{{- define "slugline.kafkaCa" -}}
+{{- if and (hasSuffix "SSL" .Values.kafka.security.protocol) .Values.kafka.security.caSecret.name -}}true{{- end -}}
+{{- end -}}
+
+{{- define "slugline.kafkaCaMount" -}}
+{{- if include "slugline.kafkaCa" . -}}
+- {name: kafka-ca, mountPath: /etc/slugline/kafka, readOnly: true}
+{{- end -}}
+{{- end -}}
+
+{{- define "slugline.kafkaCaVolume" -}}
+{{- if include "slugline.kafkaCa" . -}}
+- name: kafka-ca
+  secret: {secretName: {{ .Values.kafka.security.caSecret.name | quote }}}
+{{- end -}}
+{{- end -}}
+
 {{/* The environment of a container. Takes dict root, name (of a service; empty for jobs) and settings. */}}
 {{- define "slugline.env" -}}
 {{- $root := .root -}}
 - name: SLUGLINE_KAFKA_BOOTSTRAP_SERVERS
   value: {{ $root.Values.kafka.bootstrapServers | quote }}
+{{- if ne .name "web" }}
+{{ include "slugline.kafkaEnv" (dict "root" $root "user" (default "operator" .name)) }}
+{{- end }}
 {{- if .database }}
 {{ include "slugline.databaseEnv" $root }}
 {{- end }}
@@ -167,6 +210,9 @@ spec:
         {{- toYaml $root.Values.jobs.resources | nindent 8 }}
       volumeMounts:
         - {name: tmp, mountPath: /tmp}
+        {{- with include "slugline.kafkaCaMount" $root }}
+        {{- . | nindent 8 }}
+        {{- end }}
         {{- with $root.Values.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -212,12 +258,18 @@ spec:
         {{- toYaml $service.resources | nindent 8 }}
       volumeMounts:
         - {name: tmp, mountPath: /tmp}
+        {{- with include "slugline.kafkaCaMount" $root }}
+        {{- . | nindent 8 }}
+        {{- end }}
         {{- with $root.Values.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
   volumes:
     - name: tmp
       emptyDir: {sizeLimit: 256Mi}
+    {{- with include "slugline.kafkaCaVolume" $root }}
+    {{- . | nindent 4 }}
+    {{- end }}
     {{- with $root.Values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
