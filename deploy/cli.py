@@ -56,6 +56,10 @@ MOUNTED: Final = {
     "db": Mounted("Migrate the database and say how it stands.", (("services.publish.cli:db_app", "publish"),)),
     "offsets": Mounted("Show where each stage stands in its source, and set it anew.", (("deploy.offsets:app", ""),)),
     "deadletters": Mounted("List, show, replay and drop inputs that could not be handled.", (("deploy.deadletters:app", ""),)),
+    "rebuild": Mounted(
+        "Cluster the kept history again beside the live system, or fill the rows again.",
+        (("services.cluster.rebuild.cli:rebuild_app", "cluster"), ("services.publish.rebuild.cli:rebuild_app", "publish")),
+    ),
     "contracts": Mounted("Export the schemas of messages, and check them.", (("deploy.contracts:app", ""),)),
 }
 

@@ -78,6 +78,9 @@ class Command(Part):
     actor: Line
     why: Line = ""
     at: UtcTime
+    machine: bool = Field(
+        default=False, description="a rebuild's: it ties no articles to each other, and is refused where it would break an editor's tie"
+    )
 
 
 class CrossLink(Part):

@@ -36,7 +36,7 @@ def _merge(draft: Draft, command: Command) -> bool:
         return False
     leaving, staying = _ids(draft, gone), _ids(draft, into)
     _limit(command, len(leaving))
-    _untie(draft, leaving, staying, "cannot")
+    _untie(draft, leaving, staying, "cannot", command)
     if staying:
         _tie(draft, ((article_id, staying[0]) for article_id in leaving), "must", command)
     merge(draft, gone, into, actor=_actor(command))
@@ -49,7 +49,7 @@ def _move(draft: Draft, command: Command) -> bool:
     if not members:
         return False
     moved, staying = [member.article_id for member in members], _ids(draft, into)
-    _untie(draft, moved, staying, "cannot")
+    _untie(draft, moved, staying, "cannot", command)
     for story_id in dict.fromkeys(member.story_id for member in members):
         _part(draft, [member.article_id for member in members if member.story_id == story_id], story_id, command)
     if staying:
@@ -183,17 +183,22 @@ def _ids(draft: Draft, story: StoryRecord) -> list[UUID]:
 
 
 def _actor(command: Command) -> Actor:
-    return Actor(kind="editor", name=command.actor, why=command.why, command_id=command.command_id)
+    return Actor(kind="machine" if command.machine else "editor", name=command.actor, why=command.why, command_id=command.command_id)
 
 
 def _tie(draft: Draft, pairs: Iterable[tuple[UUID, UUID]], kind: str, command: Command) -> None:
+    if command.machine:
+        return
     for one, other in pairs:
         draft.effects.ties[pair_of(one, other)] = Tie("must" if kind == "must" else "cannot", command.command_id)
 
 
-def _untie(draft: Draft, ones: Sequence[UUID], others: Sequence[UUID], kind: str) -> None:
+def _untie(draft: Draft, ones: Sequence[UUID], others: Sequence[UUID], kind: str, command: Command) -> None:
     few, many = sorted((ones, others), key=len)
     for pair in ties_between(draft.ties, few, frozenset(many), kind):
+        if command.machine:
+            how = "together" if kind == "must" else "apart"
+            raise Refused("kept_by_editor", f"{command.op} {command.command_id}: an editor keeps articles {pair[0]} and {pair[1]} {how}")
         draft.effects.ties[pair] = None
 
 
@@ -202,7 +207,7 @@ def _part(draft: Draft, leaving: Sequence[UUID], story_id: UUID | None, command:
     assert story_id is not None
     gone = frozenset(leaving)
     staying = [article_id for article_id in draft.roster(story_id).everyone() if article_id not in gone]
-    _untie(draft, leaving, staying, "must")
+    _untie(draft, leaving, staying, "must", command)
     anchors = staying[: ANCHORS if len(leaving) < MANY else ANCHORS_OF_MANY]
     _tie(draft, ((one, other) for one in leaving for other in anchors), "cannot", command)
 
