@@ -45,8 +45,8 @@ def diverse_order(stories: Sequence[Ranked]) -> list[int]:
     """Give the order (indexes into `stories`) in which to show them; ties keep the given order. Quadratic: for one page."""
     topics = [terms(story.headline) for story in stories]
     spread = Counter(term for topic in topics for term in topic)
-    weights = {term: math.log((1 + len(stories)) / count) for term, count in spread.items()}
-    norms = [math.sqrt(sum(weights[term] ** 2 for term in topic)) or 1.0 for topic in topics]
+    squares = {term: math.log((1 + len(stories)) / count) ** 2 for term, count in spread.items()}
+    norms = [math.sqrt(sum(map(squares.__getitem__, topic))) or 1.0 for topic in topics]
     penalties = [0.0] * len(stories)
     left = list(range(len(stories)))
     order: list[int] = []
@@ -55,6 +55,8 @@ def diverse_order(stories: Sequence[Ranked]) -> list[int]:
         left.remove(best)
         order.append(best)
         for index in left:
-            shared = sum(weights[term] ** 2 for term in topics[best] & topics[index]) / (norms[best] * norms[index])
-            penalties[index] = penalties[index] * FADE + (PENALTY * shared if shared >= WEAKEST else 0.0)
+            penalties[index] *= FADE
+            if common := topics[best] & topics[index]:
+                shared = sum(map(squares.__getitem__, common)) / (norms[best] * norms[index])
+                penalties[index] += PENALTY * shared if shared >= WEAKEST else 0.0
     return order

@@ -6,7 +6,7 @@ Nothing here writes, except the readers' reports.
 """
 
 from services.publish.read.articles import article
-from services.publish.read.feeds import feed_page, feeds, latest_stories, publisher
+from services.publish.read.feeds import COUNTED, feed_page, feeds, latest_stories, publisher
 from services.publish.read.freshness import freshness
 from services.publish.read.history import changes_since, history
 from services.publish.read.models import (
@@ -36,6 +36,7 @@ from services.publish.read.search import search
 from services.publish.read.stories import members, resolve, story
 
 __all__ = [
+    "COUNTED",
     "Article",
     "Change",
     "Changes",

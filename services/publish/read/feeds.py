@@ -8,6 +8,9 @@ from uuid import UUID
 from services.publish.read.models import Database, FeedPage, FeedSummary, Page, Publisher, Story
 from services.publish.read.stories import CARD, to_story
 
+COUNTED = 1_000
+"""Articles and stories are counted up to here: a reader of a list needs to know no more, and a great outlet has a million."""
+
 _PAGE = f"""
 SELECT {CARD}, e.rank AS entry_rank
 FROM (
@@ -27,7 +30,7 @@ SELECT {CARD} FROM (
 ORDER BY s.appended_at DESC
 """
 
-_FEEDS = """
+_FEEDS = f"""
 WITH RECURSIVE names (feed) AS (
     (SELECT feed FROM feed_entries ORDER BY feed LIMIT 1)
     UNION ALL
@@ -47,7 +50,7 @@ LEFT JOIN LATERAL (
     SELECT m.publisher_name FROM story_members m
     WHERE l.feed LIKE 'publisher/%' AND m.publisher_id = substr(l.feed, 11) AND m.present ORDER BY m.fetched_at DESC LIMIT 1
 ) p ON true
-CROSS JOIN LATERAL (SELECT count(*) AS stories FROM (SELECT FROM feed_entries e WHERE e.feed = l.feed LIMIT 1000) e) counted
+CROSS JOIN LATERAL (SELECT count(*) AS stories FROM (SELECT FROM feed_entries e WHERE e.feed = l.feed LIMIT {COUNTED}) e) counted
 CROSS JOIN LATERAL (
     SELECT max(s.last_published_at) AS last_published_at
     FROM (SELECT e.story_id FROM feed_entries e WHERE e.feed = l.feed ORDER BY e.rank DESC, e.story_id DESC LIMIT 5) e
@@ -62,12 +65,11 @@ ORDER BY v.position NULLS LAST, counted.stories DESC, l.feed
 LIMIT $2
 """
 
-_PUBLISHER = """
-SELECT m.publisher_id, m.publisher_name, counted.articles, counted.stories
+_PUBLISHER = f"""
+SELECT m.publisher_id, m.publisher_name,
+    (SELECT count(*) FROM (SELECT FROM story_members WHERE publisher_id = $1 AND present LIMIT {COUNTED}) m) AS articles,
+    (SELECT count(*) FROM (SELECT FROM feed_entries WHERE feed = 'publisher/' || $1 LIMIT {COUNTED}) e) AS stories
 FROM (SELECT publisher_id, publisher_name FROM story_members WHERE publisher_id = $1 AND present ORDER BY fetched_at DESC LIMIT 1) m
-CROSS JOIN LATERAL (
-    SELECT count(*) AS articles, count(DISTINCT story_id) AS stories FROM story_members WHERE publisher_id = $1 AND present
-) counted
 """
 
 _LAST = UUID(int=2**128 - 1)

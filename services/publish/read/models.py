@@ -163,7 +163,9 @@ class Publisher:
     publisher_id: str
     name: str
     article_count: int
+    """Counted up to 1,000."""
     story_count: int
+    """Counted up to 1,000."""
 
 
 @dataclass(frozen=True, slots=True)

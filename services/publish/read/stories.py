@@ -53,8 +53,14 @@ SELECT story_id FROM chain WHERE redirect_to IS NULL ORDER BY depth DESC LIMIT 1
 """
 
 _STORY = f"""
-SELECT {CARD}, s.links, b.sections, b.story_revision AS brief_revision, b.appended_at AS brief_at, b.corrected, b.made_by
-FROM stories s LEFT JOIN story_briefs b USING (story_id)
+SELECT {CARD}, s.links, s.redirect_to, b.sections, b.story_revision AS brief_revision, b.appended_at AS brief_at, b.corrected, b.made_by,
+    counted.present, counted.withdrawn
+FROM stories s
+LEFT JOIN story_briefs b USING (story_id)
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(m.number) FILTER (WHERE m.present), '{{}}') AS present, count(*) FILTER (WHERE NOT m.present) AS withdrawn
+    FROM story_members m WHERE m.story_id = s.story_id
+) counted
 WHERE s.story_id = $1
 """
 
@@ -70,8 +76,6 @@ WHERE m.story_id = $1 AND m.present AND (m.number > $2 OR m.number = ANY ($4::in
 ORDER BY m.number = ANY ($4::integer[]) DESC, m.number
 LIMIT $3
 """
-
-_COUNTS = "SELECT number, present FROM story_members WHERE story_id = $1"
 
 _LINKS = "SELECT story_id, headline, article_count FROM stories WHERE story_id = ANY ($1::uuid[])"
 
@@ -117,7 +121,7 @@ def to_member(row: Any) -> Member:
     )
 
 
-def visible_sections(sections: Iterable[Any], present: frozenset[int] | set[int]) -> tuple[Section, ...]:
+def visible_sections(sections: Iterable[Any], present: frozenset[int]) -> tuple[Section, ...]:
     """Keep of a brief's sections (as its JSON has them) the sentences that a present member states, with those numbers only."""
     kept = []
     for section in sections:
@@ -142,11 +146,10 @@ async def story(db: Database, story_id: UUID, *, member_limit: int = 100) -> Sto
     row = await db.fetchrow(_STORY, story_id)
     if row is None:
         return None
-    final = await resolve(db, story_id)
-    if final != story_id:
+    if row["redirect_to"] is not None:
+        final = await resolve(db, story_id)
         return None if final is None else Redirect(final)
-    numbers = await db.fetch(_COUNTS, story_id)
-    present = {number["number"] for number in numbers if number["present"]}
+    present = frozenset(row["present"])
     sections = visible_sections(row["sections"] or (), present)
     cited = sorted({number for section in sections for sentence in section.sentences for number in sentence.citations})
     rows = await db.fetch(_MEMBERS, story_id, 0, max(member_limit, len(cited)), cited)
@@ -159,7 +162,7 @@ async def story(db: Database, story_id: UUID, *, member_limit: int = 100) -> Sto
         made_by=row["made_by"] or "",
         members=tuple(sorted(map(to_member, rows), key=lambda member: member.number)),
         member_count=len(present),
-        withdrawn_count=len(numbers) - len(present),
+        withdrawn_count=row["withdrawn"],
         links=await _links(db, row["links"]),
     )
 

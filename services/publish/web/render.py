@@ -65,6 +65,8 @@ def environment() -> Environment:
         utc=words.utc,
         long_date=words.long_date,
         number_of=words.number_of,
+        number_up_to=words.number_up_to,
+        stamp=lambda time: f"{time:%Y-%m-%dT%H:%M:%SZ}",
         short=words.short,
         language_name=words.language_name,
         lang=lambda code: "" if code == "und" else code,

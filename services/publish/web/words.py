@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+from services.publish.read import COUNTED
+
 LANGUAGES: Final[Mapping[str, str]] = {
     "af": "Afrikaans", "am": "Amharic", "ar": "Arabic", "az": "Azerbaijani", "be": "Belarusian", "bg": "Bulgarian", "bn": "Bengali",
     "bs": "Bosnian", "ca": "Catalan", "cs": "Czech", "cy": "Welsh", "da": "Danish", "de": "German", "el": "Greek", "en": "English",
@@ -53,6 +55,11 @@ def reason_words(reason: str) -> str:
 def number_of(count: int, one: str, many: str | None = None) -> str:
     """Count something, such as "1 article" or "1,204 articles"."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def number_up_to(count: int, one: str, many: str | None = None) -> str:
+    """Count what was counted up to `COUNTED` only, such as "12 articles" or "1,000+ articles"."""
+    return f"{count:,}+ {many or one + 's'}" if count >= COUNTED else number_of(count, one, many)
 
 
 def duration_words(seconds: float) -> str:
