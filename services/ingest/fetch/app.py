@@ -53,6 +53,7 @@ async def run(settings: FetchSettings, stop: asyncio.Event) -> None:
                 settings=settings,
                 readiness=readiness,
                 is_full=lambda logic: len(logic.pending) >= settings.fetch_pending_limit,
+                begins_traces=True,
             )
             await owner.run(stop)
     finally:

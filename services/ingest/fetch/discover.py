@@ -27,6 +27,7 @@ from shared.ids import article_id
 from shared.kafka.dead_letters import dead_letter
 from shared.kafka.decision import Decision, Output, SourceRecord
 from shared.topics import DISCOVERIES, key_partition
+from shared.traces import parent_of
 
 
 class View(Protocol):
@@ -91,7 +92,13 @@ def from_discovery(view: View, discovery: Discovery, record: SourceRecord, now: 
         return Decision(changes={pending_key(identity): merged.model_dump_json().encode()} if merged != waiting else {})
     if known is not None and not set(feed_ids) <= set(known.appearances):
         return appear(known, view.fresh.get(identity), feed_ids, now)
-    origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset, timestamp_ms=record.timestamp_ms)
+    origin = Origin(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp_ms=record.timestamp_ms,
+        traceparent=parent_of(record.headers),
+    )
     pending = Pending(discovery=discovery, canonical_url=canonical, feed_ids=feed_ids, origin=origin, not_before=now)
     return Decision(changes={pending_key(identity): pending.model_dump_json().encode()})
 

@@ -25,7 +25,7 @@ from services.ingest.fetch.state import (
 )
 from services.ingest.hosts import Host, HostQueues, HostTurns, Kind
 from services.ingest.identity import article_host
-from shared import metrics
+from shared import metrics, traces
 from shared.contracts import Article, ArticleStatus, Discovery
 from shared.contracts.base import Part
 from shared.errors import InvalidMessage, Refused
@@ -156,10 +156,11 @@ class FetchLogic:
             target = self._target(key, kind)
             if target is None:
                 return
-            outcome = self._blocked(target[0]) or await self._context.fetch(*target)
-            if kind == "check":
-                host.checks_failed.append(outcome.gone or outcome.missing or outcome.failed is not None)
-            await submit(lambda: self._conclude(host, key, kind, outcome))
+            with traces.current(self._follow(key, kind)):
+                outcome = self._blocked(target[0]) or await self._context.fetch(*target)
+                if kind == "check":
+                    host.checks_failed.append(outcome.gone or outcome.missing or outcome.failed is not None)
+                await submit(lambda: self._conclude(host, key, kind, outcome))
             _report(target[0], host.name, kind, outcome)
         finally:
             self._running.discard((kind, key))
@@ -179,6 +180,11 @@ class FetchLogic:
             return (pending.discovery.url or pending.canonical_url, known.etag if known else None, known.last_modified if known else None)
         state = self.articles.get(key)
         return (state.url, state.etag, state.last_modified) if state else None
+
+    def _follow(self, key: UUID, kind: Kind) -> traces.Span | None:
+        """Begin the span of a page's first fetch; another look at it, which mostly finds nothing, is not traced."""
+        parent = pending.origin.traceparent if kind == "page" and (pending := self.pending.get(key)) else None
+        return None if parent is None else traces.begin("fetch page", parent)
 
     def _blocked(self, url: str) -> PageOutcome | None:
         if not self._context.control.blocks(url):

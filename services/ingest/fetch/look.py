@@ -8,6 +8,7 @@ from services.ingest.fetch.discover import PageOutcome
 from services.ingest.http import ACCEPT_PAGE, TRANSIENT, Fetched, Fetcher
 from services.ingest.identity import article_host, canonical_url
 from services.ingest.politeness import Politeness
+from shared import traces
 from shared.errors import Refused
 from shared.logs import get_logger
 
@@ -66,5 +67,6 @@ class PageLooker:
         if answer.status != 200:
             refused = Refused(f"http_{answer.status}", f"{answer.final_url[:300]} answered {answer.status}")
             return PageOutcome(at=at, final_url=answer.final_url, refused=refused)
-        page = await self._pool.extract(answer.body, url=answer.final_url, content_type=answer.content_type, now=at)
+        with traces.part("extract"):
+            page = await self._pool.extract(answer.body, url=answer.final_url, content_type=answer.content_type, now=at)
         return PageOutcome(at=at, final_url=answer.final_url, page=page, etag=answer.etag, last_modified=answer.last_modified)

@@ -43,6 +43,7 @@ class Origin(Part):
     partition: int
     offset: int
     timestamp_ms: int
+    traceparent: str | None = Field(default=None, description="the span that fetching the page continues, where that is traced")
 
 
 class Pending(Part):

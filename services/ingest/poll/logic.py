@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from services.ingest.poll.discover import Conclusion, PollOutcome, conclude
 from services.ingest.poll.schedule import Bounds
 from services.ingest.poll.state import FEED_PREFIX, SEEN_PREFIX, FeedState, FeedStatus, SeenItems, feed_key, seen_key
 from services.ingest.registry import feed_partition
-from shared import metrics
+from shared import metrics, traces
 from shared.contracts import Feed
 from shared.errors import InvalidMessage
 from shared.kafka.decision import Decision, SourceRecord
@@ -135,8 +135,9 @@ class PollLogic:
             if self._context.control.blocks(state.url):
                 self._held.add(feed_id)
                 return
-            outcome = await self._context.poll(state)
-            found, gap = await self._conclude(feed_id, state.url, outcome, submit)
+            with traces.current(traces.begin("poll feed")):
+                outcome = await self._context.poll(state)
+                found, gap = await self._conclude(feed_id, state.url, outcome, submit)
             _report(state, outcome, found, gap=gap)
         finally:
             self._polling.discard(feed_id)
@@ -146,6 +147,7 @@ class PollLogic:
     async def _conclude(self, feed_id: UUID, url: str, outcome: PollOutcome, submit: Submit) -> tuple[int, bool]:
         """Commit what a poll found, a turn at a time. Gives how many items in all, and whether some may have been missed before."""
         concluded: Conclusion | None = None
+        poll = traces.here()
 
         def decide() -> Decision:
             nonlocal concluded
@@ -155,7 +157,7 @@ class PollLogic:
                 return Decision()
             seen = self._seen_items(feed_id) if outcome.parsed else SeenItems()
             concluded = conclude(now, seen, outcome, self._context.bounds, concluded)
-            return concluded.decision
+            return concluded.decision if poll is None else _traced(concluded.decision, poll)
 
         await submit(decide)
         while concluded is not None and concluded.waiting:
@@ -183,6 +185,17 @@ class PollLogic:
         state = self.feeds.get(feed_id)
         if state is not None and state.due_at is not None and feed_id not in self._polling and feed_id not in self._held:
             self._turns.add(feed_host(state.url), state.due_at, feed_id, "feed")
+
+
+def _traced(decision: Decision, poll: traces.Span) -> Decision:
+    """Begin a trace for each item that a poll found, so that a trace is an article's and not a feed's; the poll is its link."""
+    outputs = []
+    for output in decision.outputs:
+        span = traces.begin("poll", links=[poll.traceparent])
+        if span is not None:
+            span.end()
+        outputs.append(output if span is None else replace(output, headers=span.headers))
+    return replace(decision, outputs=tuple(outputs))
 
 
 def _feed_id(record: SourceRecord) -> UUID:
