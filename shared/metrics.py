@@ -31,10 +31,14 @@ MetricName = Literal[
     "slugline_feeds_silent",
     # poll: items a day that all feeds show by their habit, to compare with what is discovered.
     "slugline_feed_items_a_day",
+    # poll: seconds by which the feed is late that has waited longest for its turn, of those that are due.
+    "slugline_feed_latest_seconds",
     # poll: polls that found the feed's window moved past what was last seen.
     "slugline_feed_gaps_total",
     # fetch: article pages by `outcome` (published, unchanged, corrected, withdrawn, refused, failed).
     "slugline_article_fetches_total",
+    # fetch, label `partition`: pages that wait to be fetched.
+    "slugline_pages_waiting",
     # fetch: articles published by `extraction` (full, summary, blocked).
     "slugline_articles_total",
     # post: batches posted, label `status` (of the answer).
@@ -51,6 +55,12 @@ MetricName = Literal[
     "slugline_briefs_total",
     # brief: lines and answers of the optional model, label `outcome` (sentence_taken, sentence_not_stated, timeout, status_500, …).
     "slugline_brief_model_total",
+    # webhooks: posts by `outcome` (delivered, status_500, timeout, connect_failed, address_refused, given_up, …).
+    "slugline_webhook_deliveries_total",
+    # webhooks: endpoints by `state` (ok, failing, disabled).
+    "slugline_webhooks",
+    # webhooks: stories that an endpoint (label `webhook`) has still to be told of.
+    "slugline_webhook_waiting",
     # web: listeners of the event stream.
     "slugline_sse_listeners",
     # web: seconds to answer, labels `route` and `status`.

@@ -34,11 +34,11 @@ export class State {
   /**
    * Keep rows (null deletes) together with where to read on.
    * @param {Map<string, Row | null>} rows
-   * @param {string} place
-   * @param {string} next
+   * @param {string} [place]
+   * @param {string} [next]
    */
   commit(rows, place, next) {
-    const entry = { rows: [...rows], offsets: [[place, next]] }
+    const entry = { rows: [...rows], offsets: place ? [[place, next]] : [] }
     appendFileSync(this.#path, `${JSON.stringify(entry)}\n`)
     this.#take(entry)
   }

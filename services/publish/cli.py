@@ -1,61 +1,16 @@
 """The commands of publish: `slugline db …`, `slugline stories …` and `slugline views …`."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from shared.errors import Refused, SluglineError, Unreachable
+from services.publish.command import AsJson, SchemaDiffers, connected, run_work, show_rows
+from shared.errors import Refused
 
 db_app = typer.Typer(no_args_is_help=True, help="Migrate the database and say how it stands.")
 stories_app = typer.Typer(no_args_is_help=True, help="List and show stories, and readers' reports of wrong groupings.")
 views_app = typer.Typer(no_args_is_help=True, help="Define the feeds that readers see: topic sections and saved searches.")
-
-T = TypeVar("T")
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
-
-
-class SchemaDiffers(SluglineError):
-    """The database's schema is not the one that this version needs."""
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's work; an absent database is an error with the address and what to do."""
-    from services.publish.connect import is_away
-
-    try:
-        return asyncio.run(work)
-    except SluglineError:
-        raise
-    except Exception as error:
-        if not is_away(error):
-            raise
-        raise Unreachable(f"the database does not answer: {error}. Start it, or set SLUGLINE_DATABASE_URL") from error
-
-
-@asynccontextmanager
-async def _connected(*, migrated: bool = True) -> AsyncIterator[tuple[Any, Any]]:
-    """Give a connection and the settings it was made by."""
-    from services.publish import schema
-    from services.publish.config import PublishSettings
-    from services.publish.connect import connect
-
-    settings = PublishSettings.load()
-    connection = await connect(settings, "cli")
-    try:
-        if migrated:
-            found = await schema.state(connection, settings.database_schema)
-            if found not in (schema.SchemaState.CURRENT, schema.SchemaState.AHEAD):
-                raise SchemaDiffers(f"the database's schema is {found}: slugline db migrate")
-        yield connection, settings
-    finally:
-        await connection.close()
 
 
 # Database
@@ -71,7 +26,7 @@ def migrate() -> None:
 
         return await schema.migrate(PublishSettings.load())
 
-    typer.echo(f"the database is at {_run(work())}")
+    typer.echo(f"the database is at {run_work(work())}")
 
 
 @db_app.command()
@@ -81,11 +36,11 @@ def version() -> None:
     async def work() -> None:
         from services.publish import schema
 
-        async with _connected(migrated=False) as (connection, settings):
+        async with connected(migrated=False) as (connection, settings):
             stored = await schema.stored_version(connection, settings.database_schema)
             typer.echo(f"database {stored or 'none'}, code {schema.newest_version()}")
 
-    _run(work())
+    run_work(work())
 
 
 @db_app.command()
@@ -95,13 +50,13 @@ def check() -> None:
     async def work() -> None:
         from services.publish import schema
 
-        async with _connected(migrated=False) as (connection, settings):
+        async with connected(migrated=False) as (connection, settings):
             found = await schema.state(connection, settings.database_schema)
             if found not in (schema.SchemaState.CURRENT, schema.SchemaState.AHEAD):
                 raise SchemaDiffers(f"the database's schema is {found}: slugline db migrate")
             typer.echo(f"the database's schema is {found}")
 
-    _run(work())
+    run_work(work())
 
 
 @db_app.command()
@@ -109,11 +64,11 @@ def positions(as_json: AsJson = False) -> None:
     """Show how far each topic is in the rows."""
 
     async def work() -> None:
-        async with _connected() as (connection, _):
+        async with connected() as (connection, _):
             rows = await connection.fetch("SELECT * FROM pipeline_positions ORDER BY topic, partition")
-            _show(("topic", "partition", "next_offset", "behind", "last_appended_at"), [dict(row) for row in rows], as_json=as_json)
+            show_rows(("topic", "partition", "next_offset", "behind", "last_appended_at"), [dict(row) for row in rows], as_json=as_json)
 
-    _run(work())
+    run_work(work())
 
 
 @db_app.command()
@@ -125,10 +80,10 @@ def resync(yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = Fals
     async def work() -> None:
         from services.publish.maintain import resync
 
-        async with _connected() as (connection, _):
+        async with connected() as (connection, _):
             await resync(connection)
 
-    _run(work())
+    run_work(work())
     typer.echo("the rows are deleted; the materialiser reads them anew")
 
 
@@ -143,10 +98,10 @@ def accept_gap(topic: Annotated[str, typer.Argument(help="The topic whose oldest
         named = next((found for found in topics.ALL if found.name == topic), None)
         if named is None:
             raise Refused("topic_unknown", f"no topic is called {topic!r}")
-        async with _connected() as (connection, settings):
+        async with connected() as (connection, settings):
             return await accept_gap(connection, settings, named)
 
-    partitions = _run(work())
+    partitions = run_work(work())
     typer.echo(f"partitions that go on behind a hole: {', '.join(map(str, partitions)) or 'none, nothing was missing'}")
 
 
@@ -157,10 +112,10 @@ def prune(days: Annotated[int, typer.Option(min=1, help="History younger than th
     async def work() -> int:
         from services.publish.maintain import prune_history
 
-        async with _connected() as (connection, _):
+        async with connected() as (connection, _):
             return await prune_history(connection, days)
 
-    typer.echo(f"{_run(work()):,} revisions deleted")
+    typer.echo(f"{run_work(work()):,} revisions deleted")
 
 
 @db_app.command("retry-briefs")
@@ -170,10 +125,10 @@ def retry_briefs() -> None:
     async def work() -> int:
         from services.publish.maintain import retry_briefs
 
-        async with _connected() as (connection, _):
+        async with connected() as (connection, _):
             return await retry_briefs(connection)
 
-    typer.echo(f"{_run(work()):,} stories are on the queue again")
+    typer.echo(f"{run_work(work()):,} stories are on the queue again")
 
 
 @db_app.command("grant-reader")
@@ -183,10 +138,10 @@ def grant_reader(role: Annotated[str, typer.Argument(help="A Postgres role; it i
     async def work() -> None:
         from services.publish.maintain import grant_reader
 
-        async with _connected() as (connection, settings):
+        async with connected() as (connection, settings):
             await grant_reader(connection, role, settings.database_schema)
 
-    _run(work())
+    run_work(work())
     typer.echo(f"{role} may read the views; give it a password with: ALTER ROLE {role} PASSWORD '…'")
 
 
@@ -204,12 +159,12 @@ def list_stories(
     async def work() -> None:
         from services.publish import read
 
-        async with _connected() as (connection, _):
+        async with connected() as (connection, _):
             page = await read.feed_page(connection, feed, limit=limit)
             columns = ("story_id", "headline", "article_count", "publisher_count", "language", "last_published_at")
-            _show(columns, [{name: getattr(story, name) for name in columns} for story in page.stories], as_json=as_json)
+            show_rows(columns, [{name: getattr(story, name) for name in columns} for story in page.stories], as_json=as_json)
 
-    _run(work())
+    run_work(work())
 
 
 @stories_app.command()
@@ -219,7 +174,7 @@ def show(story_id: Annotated[UUID, typer.Argument(help="As `slugline stories lis
     async def work() -> None:
         from services.publish import read
 
-        async with _connected() as (connection, _):
+        async with connected() as (connection, _):
             found = await read.story(connection, story_id)
             if isinstance(found, read.Redirect):
                 typer.echo(f"merged into {found.story_id}")
@@ -228,7 +183,7 @@ def show(story_id: Annotated[UUID, typer.Argument(help="As `slugline stories lis
                 raise Refused("story_unknown", f"there is no story {story_id}")
             _print_story(found)
 
-    _run(work())
+    run_work(work())
 
 
 def _print_story(found: Any) -> None:
@@ -255,7 +210,7 @@ def reports(
     async def work() -> None:
         from services.publish import read
 
-        async with _connected() as (connection, _):
+        async with connected() as (connection, _):
             if resolve is not None:
                 if not await read.resolve_report(connection, resolve, resolution):
                     raise Refused("report_unknown", f"there is no open report {resolve}")
@@ -263,9 +218,9 @@ def reports(
                 return
             columns = ("report_id", "story_id", "headline", "article_id", "article_title", "words", "reported_at", "resolution")
             found = await read.reports(connection, resolved=every)
-            _show(columns, [{name: getattr(report, name) for name in columns} for report in found], as_json=as_json)
+            show_rows(columns, [{name: getattr(report, name) for name in columns} for report in found], as_json=as_json)
 
-    _run(work())
+    run_work(work())
 
 
 # Views
@@ -278,7 +233,7 @@ def list_views(as_json: AsJson = False) -> None:
     async def work() -> None:
         from services.publish.feeds.define import views
 
-        async with _connected() as (connection, _):
+        async with connected() as (connection, _):
             rows = [
                 {
                     "feed": view.feed,
@@ -294,9 +249,9 @@ def list_views(as_json: AsJson = False) -> None:
                 for view, stories in await views(connection)
             ]
             columns = ("feed", "title", "stories", "words", "section_names", "publishers", "languages", "countries", "min_publishers")
-            _show(columns, rows, as_json=as_json)
+            show_rows(columns, rows, as_json=as_json)
 
-    _run(work())
+    run_work(work())
 
 
 @views_app.command("add")
@@ -332,11 +287,11 @@ def add_view(
             min_publishers=min_publishers,
             position=position,
         )
-        async with _connected() as (connection, _):
+        async with connected() as (connection, _):
             await put_view(connection, view)
         return view.feed
 
-    typer.echo(_run(work()))
+    typer.echo(run_work(work()))
 
 
 @views_app.command("remove")
@@ -346,19 +301,8 @@ def remove_view(feed: Annotated[str, typer.Argument(help="As `slugline views lis
     async def work() -> None:
         from services.publish.feeds.define import remove_view
 
-        async with _connected() as (connection, _):
+        async with connected() as (connection, _):
             if not await remove_view(connection, feed):
                 raise Refused("view_unknown", f"no view is called {feed!r}: slugline views list")
 
-    _run(work())
-
-
-def _show(columns: tuple[str, ...], rows: list[dict[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        for row in rows:
-            typer.echo(json.dumps({name: row[name] for name in columns}, default=str, ensure_ascii=False))
-        return
-    table = Table(*columns, box=None, header_style="bold")
-    for row in rows:
-        table.add_row(*("" if row[name] is None else str(row[name]) for name in columns))
-    Console().print(table if rows else "none")
+    run_work(work())

@@ -1,8 +1,15 @@
 """Settings of the publish services."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode
 
 from shared.settings import DatabaseSettings
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 class PublishSettings(DatabaseSettings):
@@ -44,3 +51,28 @@ class BriefSettings(PublishSettings):
     brief_text_wait_s: float = Field(default=5, ge=0, description="how long a brief waits for texts that the topic has still to bring")
     brief_sweep_interval_s: float = Field(default=30, gt=0, description="how often stories without a current brief are looked for")
     status_interval_s: float = Field(default=5, gt=0, description="how often worker_status tells what a worker waits for")
+
+
+class WebhookSettings(PublishSettings):
+    """What the webhooks' worker needs."""
+
+    web_public_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^/?#\s]+)?$",
+        description="what readers reach the page by, for links in what is told; empty: no links",
+    )
+    webhook_allow: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=(),
+        description="comma-separated host names, addresses and networks that may be posted to although they are not public, and over http",
+    )
+    webhook_timeout_s: float = Field(default=15, gt=0, le=120, description="an endpoint that takes longer to answer has failed")
+    webhook_concurrency: int = Field(default=4, ge=1, le=100, description="posts to one endpoint at once, each of another story")
+    webhook_retry_first_s: float = Field(default=5, gt=0, description="pause after a failure, doubled with each that follows")
+    webhook_retry_longest_s: float = Field(default=3_600, gt=0, description="no pause is longer, even where an endpoint asks for it")
+    webhook_disable_after_days: float = Field(
+        default=5, gt=0, description="an endpoint that has taken nothing for so long is disabled; a story that alone is refused, given up"
+    )
+    webhook_left_after_s: float = Field(
+        default=5, ge=0, description="a story has left a feed when it is not back by then: its records come from several topics"
+    )
+    webhook_keep_days: float = Field(default=7, gt=0, description="how long tries are kept for `slugline webhooks deliveries`")

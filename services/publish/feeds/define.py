@@ -7,6 +7,7 @@ from typing import Final, Literal
 from services.publish.connect import Connection
 from services.publish.materialise.entries import fill_view
 from services.publish.read.models import Database
+from services.publish.webhooks.queue import touch_feed
 from shared.errors import Refused
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
@@ -82,11 +83,14 @@ async def put_view(connection: Connection, view: View) -> None:
             view.position,
         )
         await fill_view(connection, view.feed)
+        await touch_feed(connection, view.feed)
 
 
 async def remove_view(connection: Connection, feed: str) -> bool:
-    """Remove a feed by its id; False where no operator defined it."""
+    """Remove a feed by its id; False where no operator defined it. Raises `Refused` while a webhook follows it."""
     async with connection.transaction():
+        if names := await connection.fetchval("SELECT string_agg(name, ', ' ORDER BY name) FROM webhooks WHERE feed = $1", feed):
+            raise Refused("view_followed", f"{feed} is followed by the webhooks {names}; first: slugline webhooks remove NAME")
         status = await connection.execute("DELETE FROM feed_views WHERE feed = $1", feed)
         if status == "DELETE 0":
             return False

@@ -14,6 +14,7 @@ from services.publish.materialise import tables
 from services.publish.materialise.entries import refresh_entries
 from services.publish.materialise.gather import TableChanges
 from services.publish.materialise.tables import Keeps, Row, Table
+from services.publish.webhooks.queue import touch_stories
 
 _OWN_STORY: Final = frozenset({tables.STORY_ROWS.name, tables.MEMBER_ROWS.name})
 
@@ -88,6 +89,7 @@ async def write_rows(
     if touched:
         ordered = sorted(touched)
         await refresh_entries(connection, ordered)
+        await touch_stories(connection, ordered)
         await connection.execute(_QUEUE_BRIEFS, ordered, [traceparents.get(story_id) for story_id in ordered])
         await connection.execute("SELECT pg_notify($1, '')", BRIEFS_CHANNEL)
     written.shown |= touched

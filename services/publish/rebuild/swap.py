@@ -18,7 +18,7 @@ from shared.errors import Refused
 
 SWAPPED: Final = (*(table.name for table in tables.ALL), "feed_entries", "consumed_offsets")
 """All that topics say, and what is derived from it in the same transactions."""
-SCRATCH: Final = ("brief_queue", "brief_failures", "worker_status", "alembic_version")
+SCRATCH: Final = ("brief_queue", "brief_failures", "worker_status", "alembic_version", "webhooks", "webhook_told", "webhook_pending")
 """What the filling materialiser writes or reads besides, and what is thrown away with the second schema."""
 LOCK_WAIT_MS: Final = 300
 """How long the swap waits for readers to let go of tables: less than Postgres takes to call it a deadlock, so that no reader is ended."""
