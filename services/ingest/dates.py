@@ -2,6 +2,7 @@
 
 import calendar
 import re
+import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
@@ -14,11 +15,12 @@ DEFAULT_TOLERANCE_S = 86_400.0
 
 _ISO = re.compile(
     r"(\d{4})\s?[-/.年년]\s?(\d{1,2})\s?[-/.月월]\s?(\d{1,2})(?!\d)[日일]?"
-    r"(?:(?:\s*[Tt]\s*|\s+|,\s*)(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:[.,]\d{1,12})?)?\s*([Zz]|[+-]\d{1,2}:?\d{0,2}|[A-Za-z]{2,5})?)?"
+    r"(?:(?:\s*[Tt]\s*|\s+|,\s*)(\d{1,2})\s?[:.時时시]\s?(\d{2})(?:[:.分분]\s?(\d{2})(?:[.,]\d{1,12})?)?[分분초秒]?\s*([Zz]|[+-]\d{1,2}:?\d{0,2}|[A-Za-z]{2,5})?)?"
 )
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T?(\d{2})(\d{2})(\d{2})?\s*([Zz]|[+-]\d{2}:?\d{2})?)?$")
 _COARSE = re.compile(r"(\d{4})(?:-(\d{2}))?$")
 _EPOCH = re.compile(r"(\d{10})(?:\d{3})?(?:\.\d+)?$")
+_NUMBERS = re.compile(r"(\d{1,2})([./])(\d{1,2})\2(\d{4})(?!\d)(?:,?\s*(?:[-–|]\s*)?(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
 _CLOCK = re.compile(r"(?<![\d:+-])(\d{1,2})[:h](\d{2})(?:[:m](\d{2})(?:[.,]\d{1,9})?)?\s*([ap]\.?m\.?)?(?![\d:])", re.IGNORECASE)
 _ZONE = re.compile(r"(?:(?:GMT|UTC)\s*)?([+-]\d{1,2}(?::?\d{2})?)(?!\d)|\b([A-Za-z]{1,5})\b")
 _WORDS = re.compile(r"[^\W\d_]+\.?|\d+")
@@ -33,22 +35,41 @@ _ZONES = {
     "nzst": 720, "nzdt": 780,
 }  # fmt: skip
 """Minutes east of Greenwich. `ist` is India's and `cst` America's, as feeds use them."""
-_MONTH_NAMES = (
-    "jan januar january enero ene janvier janv gennaio gen janeiro januari styczen stycznia ocak",
-    "feb februar february febrero febr fevrier fevr fev febbraio fevereiro februari lutego subat",
-    "mar marz maerz march marzo mars marco maart mrt mrz marca mart",
-    "apr april abril abr avril avr aprile kwietnia nisan",
-    "may mai mayo maggio mag maio mei maja mayis",
-    "jun juni june junio juin giugno giu junho czerwca haziran",
-    "jul juli july julio juillet juil luglio lug julho lipca temmuz",
-    "aug august agosto ago aout agustus augustus sierpnia agustos",
-    "sep sept september septiembre setiembre septembre settembre set setembro wrzesnia eylul",
-    "oct okt october oktober octubre octobre ottobre ott outubro out pazdziernika ekim",
-    "nov november noviembre novembre novembro listopada kasim",
-    "dec dez december dezember diciembre dic decembre dicembre dezembro desember grudnia aralik",
-)
-_MONTHS = {name: number for number, names in enumerate(_MONTH_NAMES, 1) for name in names.split()}
-_FOLD = str.maketrans("áàâãäåçéèêëíìîïñóòôõöúùûüýşśęąłžźćńıő", "aaaaaaceeeeiiiinooooouuuuysseaazzcnio"[:37])
+_MONTH_NAMES = """
+1 jan januar january enero ene janvier janv gennaio gen janeiro januari styczen stycznia ocak ledna ianuarie tammikuu tammikuuta gener
+1 января январь янв січня януари ιανουαριου ιανουαριος ιαν يناير ינואר
+2 feb februar february febrero febr fevrier fevr fev febbraio fevereiro februari lutego subat unora februarie helmikuu helmikuuta febrer
+2 февраля февраль фев лютого февруари φεβρουαριου φεβρουαριος φεβ φευ فبراير פברואר
+3 mar marz maerz march marzo mars marco maart mrt mrz marca mart brezna martie marcius marc maaliskuu maaliskuuta marts maret
+3 марта март мар березня μαρτιου μαρτιος μαρ مارس מרץ
+4 apr april abril abr avril avr aprile kwietnia nisan dubna aprilie aprilis huhtikuu huhtikuuta
+4 апреля апрель апр квітня април απριλιου απριλιος απρ أبريل ابريل אפריל
+5 may mai mayo maggio mag maio mei maja mayis kvetna majus maj toukokuu toukokuuta maig
+5 мая май травня μαιου μαιος μαι مايو מאי
+6 jun juni june junio juin giugno giu junho czerwca haziran cervna iunie junius kesakuu kesakuuta juny
+6 июня июнь червня юни ιουνιου ιουνιος ιουν يونيو יוני
+7 jul juli july julio juillet juil luglio lug julho lipca temmuz cervence iulie julius heinakuu heinakuuta juliol
+7 июля июль липня юли ιουλιου ιουλιος ιουλ يوليو יולי
+8 aug august agosto ago aout agustus augustus sierpnia agustos srpna augusztus elokuu elokuuta augusti agost
+8 августа август авг серпня αυγουστου αυγουστος αυγ أغسطس اغسطس אוגוסט
+9 sep sept september septiembre setiembre septembre settembre set setembro wrzesnia eylul zari septembrie szeptember szept
+9 syyskuu syyskuuta setembre
+9 сентября сентябрь сен вересня септември σεπτεμβριου σεπτεμβριος σεπ سبتمبر ספטמבר
+10 oct okt october oktober octubre octobre ottobre ott outubro out pazdziernika ekim rijna octombrie lokakuu lokakuuta
+10 октября октябрь окт жовтня октомври οκτωβριου οκτωβριος οκτ أكتوبر اكتوبر אוקטובר
+11 nov november noviembre novembre novembro listopada kasim listopadu noiembrie marraskuu marraskuuta
+11 ноября ноябрь ноя листопада ноември νοεμβριου νοεμβριος νοε نوفمبر נובמבר
+12 dec dez december dezember diciembre dic decembre dicembre dezembro desember grudnia aralik prosince decembrie
+12 joulukuu joulukuuta desembre
+12 декабря декабрь дек грудня декември δεκεμβριου δεκεμβριος δεκ ديسمبر דצמבר
+"""
+_MONTHS = {name: int(number) for number, *names in map(str.split, _MONTH_NAMES.strip().splitlines()) for name in names}
+_FOLD = str.maketrans("łøđı", "lodi")
+_HALF_DAY = re.compile(r"(오전|오후|上午|下午|午前|午後)\s*(\d{1,2})")
+_HANGUL = re.compile("[가-힣]")
+_SEOUL_MINUTES = 540
+_WEEKDAY_FIRST = re.compile(r"[^\W\d_]{2,12}\.?,?\s+(?=\d{4}\s?[-/.])")
+_OFFSET_FIRST = re.compile(r"\s*[+-]\d{2}:?\d{2}\b")
 
 
 def parse_date(raw: object, *, now: datetime, tolerance_s: float = DEFAULT_TOLERANCE_S) -> datetime | None:
@@ -87,21 +108,40 @@ def _read(raw: str) -> datetime | None:
 
 
 def _read_iso(raw: str) -> datetime | None:
+    if not raw[:1].isdigit() and (weekday := _WEEKDAY_FIRST.match(raw)):
+        raw = raw[weekday.end() :]
+    if not raw.isascii():
+        raw = _HALF_DAY.sub(_of_24, raw)
     found = _ISO.match(raw) or _COMPACT.match(raw)
+    if found is None and (numbers := _NUMBERS.match(raw)):
+        return _read_numbers(numbers, raw[numbers.end() :])
     if found is None:
         if coarse := _COARSE.match(raw):
             return _build(int(coarse.group(1)), int(coarse.group(2) or 1), 1, 0, 0, 0, 0)
         epoch = _EPOCH.match(raw)
         return datetime.fromtimestamp(int(epoch.group(1)), UTC) if epoch else None
     year, month, day, hour, minute, second, zone = found.groups()
-    zone_minutes = (_zone_minutes(zone) if zone or not hour else _zone_after(raw[found.end() :])) or 0
+    zone_minutes = _zone_minutes(zone) if zone or not hour else _zone_after(raw[found.end() :])
+    if zone_minutes is None:
+        zone_minutes = _SEOUL_MINUTES if hour and _HANGUL.search(raw) else 0
     return _build(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), zone_minutes)
+
+
+def _read_numbers(found: re.Match[str], rest: str) -> datetime | None:
+    """Read 22.5.2017 and 22/05/2017; with slashes day and month must be told apart by their size."""
+    first, separator, second, year, hour, minute, clock_second = found.groups()
+    day, month = int(first), int(second)
+    if separator == "/" and day <= 12 and month <= 12 and day != month:
+        return None
+    if day <= 12 < month:
+        day, month = month, day
+    return _build(int(year), month, day, int(hour or 0), int(minute or 0), int(clock_second or 0), (hour and _zone_after(rest)) or 0)
 
 
 def _read_written(raw: str) -> datetime | None:
     clock = _CLOCK.search(raw)
-    dated = raw if clock is None else raw[: clock.start()] + " " + raw[clock.end() :]
-    words = [word.casefold().translate(_FOLD).rstrip(".") for word in _WORDS.findall(dated)]
+    dated = raw if clock is None else raw[: clock.start()] + " " + _OFFSET_FIRST.sub("", raw[clock.end() :], count=1)
+    words = [_folded(word) for word in _WORDS.findall(dated)]
     month = _month(words)
     numbers = [word for word in words if word.isdigit()]
     if month is None or len(numbers) < 2:
@@ -118,6 +158,19 @@ def _read_written(raw: str) -> datetime | None:
         hour = hour % 12 + (12 if clock.group(4).lower().startswith("p") else 0)
     zone = _zone_after(raw[clock.end() :])
     return _build(year_number, month, int(day), hour, int(clock.group(2)), int(clock.group(3) or 0), zone or 0)
+
+
+def _folded(word: str) -> str:
+    """Give a word without case, accents and the dot of an abbreviation."""
+    word = word.casefold().rstrip(".")
+    if word.isascii():
+        return word
+    return "".join(character for character in unicodedata.normalize("NFKD", word) if not unicodedata.combining(character)).translate(_FOLD)
+
+
+def _of_24(found: re.Match[str]) -> str:
+    hour = int(found.group(2))
+    return str(hour % 12 + (12 if found.group(1) in ("오후", "下午", "午後") else 0))
 
 
 def _month(words: list[str]) -> int | None:
@@ -139,7 +192,16 @@ def _read_other(raw: str) -> datetime | None:
 
 def _build(year: int, month: int, day: int, hour: int, minute: int, second: int, zone_minutes: int) -> datetime:
     extra = timedelta(days=1) if hour == 24 else timedelta()
-    local = datetime(year, month, day, hour % 24, minute, min(second, 59), tzinfo=timezone(timedelta(minutes=zone_minutes)))
+    # a leap second is the second before it
+    local = datetime(
+        year,
+        month,
+        day,
+        hour if hour != 24 else 0,
+        minute,
+        second if second != 60 else 59,
+        tzinfo=timezone(timedelta(minutes=zone_minutes)),
+    )
     return (local + extra).astimezone(UTC)
 
 

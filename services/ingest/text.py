@@ -24,6 +24,8 @@ _BLOCK = re.compile(
     r"<(?=/?(?:p|div|br|hr|li|ul|ol|dl|dt|dd|h[1-6]|tr|table|blockquote|pre|section|article|aside|header|footer|figure|figcaption|main|nav|form|center)\b)",
     re.IGNORECASE,
 )
+_RAW = re.compile(r"</?(?:iframe|noembed|noframes|xmp|plaintext|listing)\b[^<>]{0,2000}>", re.IGNORECASE)
+"""Tags whose contents an HTML parser does not look into, although feeds write markup there."""
 _HIDDEN = ("script", "style", "template", "svg", "math", "head", "select", "textarea")
 """What is dropped with all it holds. Not `iframe`, `embed` and `object`: feeds close them as XML does, and HTML parsers then take the rest
 of the text for their content."""
@@ -33,7 +35,7 @@ _MARKED_UP = re.compile(
     re.IGNORECASE,
 )
 _INVISIBLE = re.compile(r"<(script|style)\b", re.IGNORECASE)
-_TAG = re.compile(r"</?([a-zA-Z][a-zA-Z0-9]{0,15})(?=[\s/>])[^<>]{0,2000}>")
+_TAG = re.compile(r"""</?([a-zA-Z][a-zA-Z0-9]{0,15})(?=[\s/>])(?:[^<>"']{0,500}(?:"[^"]{0,1000}"|'[^']{0,1000}')){0,20}[^<>]{0,2000}>""")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 _FORMATTING_WORDS = (
     "a abbr acronym b bdi bdo big br center cite code del dfn div em font h1 h2 h3 h4 h5 h6 i img ins kbd mark nobr p q s samp small span "
@@ -90,7 +92,7 @@ def from_html(markup: str) -> str:
         if "&" in markup:
             markup = html_entities.unescape(markup)
         return paragraphs(markup)
-    marked = _BLOCK.sub(_BREAK + "<", _SPACES.sub(" ", scrub(markup)))
+    marked = _RAW.sub(" ", _BLOCK.sub(_BREAK + "<", _SPACES.sub(" ", scrub(markup))))
     try:
         root = etree.fromstring(b"<div>" + marked.encode("utf-8", "ignore") + b"</div>", _html_parser())
     except (etree.LxmlError, ValueError):

@@ -35,6 +35,11 @@ _WIDER = {
     "iso-8859-9": "cp1254", "iso-8859-11": "cp874", "tis-620": "cp874", "gb2312": "gb18030", "gb_2312-80": "gb18030", "gbk": "gb18030",
     "x-gbk": "gb18030", "shift_jis": "cp932", "shift-jis": "cp932", "x-sjis": "cp932", "sjis": "cp932", "euc-kr": "cp949",
     "ks_c_5601-1987": "cp949", "big5": "big5hkscs", "x-mac-roman": "mac-roman", "macintosh": "mac-roman",
+    "csmacintosh": "mac-roman", "mac": "mac-roman", "ms-cyrl": "cp1251", "x-cp1251": "cp1251", "x-cp1250": "cp1250", "x-cp1252": "cp1252",
+    "windows-31j": "cp932", "x-ms-cp932": "cp932", "windows-949": "cp949", "ks_c_5601": "cp949", "ksc5601": "cp949", "x-euc-jp": "euc_jp",
+    "x-gb2312": "gb18030", "cn-gb": "gb18030", "x-big5": "big5hkscs", "cn-big5": "big5hkscs", "unicode-1-1-utf-8": "utf-8",
+    "logical": "iso-8859-8", "iso-8859-8-i": "cp1255", "iso-8859-8": "cp1255", "iso-8859-6": "cp1256", "visual": "cp1255", "koi": "koi8-r",
+    "dos-874": "cp874", "windows-874": "cp874", "sun_eu_greek": "iso-8859-7", "ansi_x3.4-1968": "cp1252", "iso_8859-1": "cp1252",
 }  # fmt: skip
 """What a declared name means in the wild (WHATWG Encoding), wider than its standard."""
 _SEVEN_BIT = ("iso-2022", "hz", "utf-7")
@@ -44,6 +49,7 @@ _NEVER_GUESSED = (
     "cp855", "cp857", "cp858", "cp860", "cp861", "cp862", "cp863", "cp864", "cp865", "cp869", "mac_latin2", "mac_iceland",
 )  # fmt: skip
 """Encodings of terminals and mainframes, in which nobody publishes."""
+_FEW_BYTES = 16
 _MAX_GZIP_MEMBERS = 100
 
 
@@ -142,7 +148,7 @@ def _guess(body: bytes) -> str:
     runs = re.findall(rb"[\x80-\xff]+", body[:200_000])
     high = sum(map(len, runs))
     # Latin scripts have a letter with an accent here and there, other scripts whole words; few bytes prove nothing
-    if not runs or (high < 2.5 * len(runs) and high < 64):
+    if not runs or high < _FEW_BYTES or (high < 2.5 * len(runs) and high < 64):
         return "cp1252"
     sample = b" ".join(re.findall(rb"[\x80-\xff][^<>]{0,200}", body[:200_000])[:100])[:8_000]
     best = charset_normalizer.from_bytes(sample, cp_exclusion=list(_NEVER_GUESSED)).best()
@@ -153,4 +159,4 @@ def _mostly_utf8(body: bytes) -> bool:
     text = body.decode("utf-8", "replace")
     bad = text.count("\ufffd")
     good = sum(1 for character in text[:100_000] if character > "\x7f" and character != "\ufffd")
-    return good >= 4 * bad
+    return good > bad

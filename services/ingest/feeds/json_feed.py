@@ -134,7 +134,7 @@ def _read_item(item: _Item, context: Context, base: str) -> tuple[FeedItem, str 
         url=url,
         canonical_url=None,
         title=title_from_html(item.title or ""),
-        summary=shorten(paragraphs(item.summary or ""), SUMMARY_LIMIT),
+        summary=shorten(paragraphs(item.summary or "") or text, SUMMARY_LIMIT),
         text=text,
         truncated=truncated,
         authors=_names(item) or context.authors,

@@ -147,7 +147,7 @@ def _item(entry: Mapping[str, Any], context: Context) -> tuple[FeedItem, str | N
         url=url,
         canonical_url=None,
         title=_title(entry),
-        summary=shorten(summary, SUMMARY_LIMIT),
+        summary=shorten(summary or text, SUMMARY_LIMIT),
         text=text,
         truncated=truncated,
         authors=authors,
@@ -190,11 +190,17 @@ def _content(entry: Mapping[str, Any]) -> Mapping[str, Any] | None:
     contents = entry.get("content")
     if not isinstance(contents, list):
         return None
-    readable = [c for c in contents if isinstance(c, Mapping) and _is_text_type(_string(c.get("type"))) and _string(c.get("value")).strip()]
+    readable = [
+        c
+        for c in contents
+        if isinstance(c, Mapping) and _is_text_type(_string(c.get("type")), _string(c.get("value"))) and _string(c.get("value")).strip()
+    ]
     return max(readable, key=lambda c: len(_string(c.get("value"))), default=None)
 
 
-def _is_text_type(media_type: str) -> bool:
+def _is_text_type(media_type: str, value: str) -> bool:
+    if media_type == "application/octet-stream":  # what Atom calls its base64; feedparser has decoded it
+        return value.isprintable() or ("\ufffd" not in value and "\0" not in value)
     return not media_type or media_type.startswith("text/") or media_type.endswith(("xml", "html"))
 
 

@@ -1,6 +1,7 @@
 """One partition of hosts: their articles' versions, and fetching what is pending or due for another look."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -38,6 +39,8 @@ log = get_logger()
 
 PAGES = metrics.counter("slugline_article_fetches_total", "Fetches of article pages", "outcome")
 PUBLISHED = metrics.counter("slugline_articles_total", "Versions of articles published", "extraction")
+
+WAITING = metrics.gauge("slugline_pages_waiting", "Pages that wait to be fetched", "partition")
 
 FRESH_FOR = timedelta(hours=1)
 """How long further appearances of an article are published with its text."""
@@ -121,6 +124,8 @@ class FetchLogic:
                 await self._turns.begin_each(tasks, lambda host, key, kind: self._fetch(host, key, kind, submit))
         finally:
             unfollow()
+            with contextlib.suppress(KeyError):  # another owner's now
+                WAITING.remove(str(self._partition))
 
     # Queues
 
@@ -231,6 +236,8 @@ class FetchLogic:
             held.pop(identity, None)
         else:
             held[identity] = kind.model_validate_json(value)
+        if key.startswith(PENDING_PREFIX):
+            WAITING.labels(str(self._partition)).set(len(self.pending))
 
     def _held(self, prefix: str) -> tuple[type[Part], dict[UUID, Part]]:
         table: dict[str, tuple[type[Part], dict[UUID, Part]]] = {

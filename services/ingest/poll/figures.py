@@ -23,6 +23,7 @@ REFRESH_S: Final = 15.0
 FEEDS = metrics.gauge("slugline_feeds", "Feeds by state", "state")
 SILENT = metrics.gauge("slugline_feeds_silent", "Feeds that answer but have shown nothing new for far longer than is their habit")
 OLDEST = metrics.gauge("slugline_feed_oldest_success_seconds", "Seconds since the last success of the feed that waits longest for one")
+LATEST = metrics.gauge("slugline_feed_latest_seconds", "Seconds by which the feed is late that has waited longest for its turn")
 HABIT = metrics.gauge("slugline_feed_items_a_day", "Items a day that all feeds show by their habit")
 
 
@@ -33,6 +34,7 @@ class Figures:
     by_state: dict[str, int]
     silent: int
     oldest_success_s: float
+    latest_s: float
     items_a_day: float
 
 
@@ -66,15 +68,16 @@ def figures(states: Iterable[FeedState], now: datetime) -> Figures:
     """Sum up feeds."""
     by_state: Counter[str] = Counter()
     silent = 0
-    oldest_s = items_a_day = 0.0
+    oldest_s = latest_s = items_a_day = 0.0
     for state in states:
         by_state[state_of(state)] += 1
         if state.due_at is None:
             continue
         silent += silent_s(state, now) is not None
         items_a_day += state.items_a_day or 0.0
+        latest_s = max(latest_s, (now - state.due_at).total_seconds())
         oldest_s = max(oldest_s, (now - (state.last_success_at or state.feed.added_at)).total_seconds())
-    return Figures({name: by_state[name] for name in STATES}, silent, oldest_s, items_a_day)
+    return Figures({name: by_state[name] for name in STATES}, silent, oldest_s, latest_s, items_a_day)
 
 
 async def show_again_and_again(owned: Collection[HasFeeds], clock: Callable[[], datetime]) -> None:
@@ -89,5 +92,6 @@ def show(found: Figures) -> None:
     for name, count in found.by_state.items():
         FEEDS.labels(name).set(count)
     SILENT.set(found.silent)
+    LATEST.set(found.latest_s)
     OLDEST.set(found.oldest_success_s)
     HABIT.set(found.items_a_day)

@@ -222,6 +222,7 @@ def test_figures_count_each_feed_once_and_leave_out_those_that_rest() -> None:
     found = figures([habitual(), habitual(last_item_at=NOW - timedelta(days=3)), paused, failing, habitual(status=FeedStatus.GONE)], NOW)
     assert found.by_state == {"new": 0, "ok": 2, "failing": 1, "gone": 1, "paused": 1}
     assert (found.silent, found.oldest_success_s, found.items_a_day) == (1, 7_200, 60)
+    assert figures([habitual(), habitual(next_poll_at=NOW - timedelta(minutes=2))], NOW).latest_s == 120
     show(found)
     assert FEEDS.labels("failing")._value.get() == 1
 
