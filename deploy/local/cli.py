@@ -17,6 +17,7 @@ from deploy.local.failures import AlreadyRunning, CannotStart
 from deploy.local.lock import Holder, hold, holder
 from deploy.local.places import DataFolder, cache_folder, default_data_folder
 from deploy.local.state import State, load_state
+from shared.settings import masked
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Run everything on this machine: a real broker, a real database, all services."
@@ -101,7 +102,7 @@ def _print_status(console: Console, folder: DataFolder, current: Holder, state: 
         table.add_column(column, overflow="fold")
     table.add_row("page", "", state.url)
     table.add_row("kafka", "", state.bootstrap_servers)
-    table.add_row("postgres", "", state.database_url)
+    table.add_row("postgres", "", masked(state.database_url))
     for name, waits in asyncio.run(ask()).items():
         table.add_row(name, "[green]ready[/]" if waits is None else f"[yellow]{waits}[/]", f"http://127.0.0.1:{state.ports[name]}/metrics")
     console.print(f"process {current.pid}, since {current.since}, data in {folder.root}", markup=False, highlight=False)

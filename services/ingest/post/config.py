@@ -1,11 +1,14 @@
 """Settings of post."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_settings import NoDecode
 
 from services.ingest.config import MIB
+from services.ingest.post.tokens import TokensRefused, read_tokens
 from shared.settings import Settings
 
 
@@ -22,7 +25,10 @@ class PostSettings(Settings):
         tuple[Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")], ...], NoDecode, BeforeValidator(_split)
     ] = Field(
         default=(),
-        description="hexadecimal SHA-256 of each sender's token, comma-separated: printf %s TOKEN | sha256sum. None: it does not run",
+        description="hexadecimal SHA-256 of each sender's token, comma-separated: printf %s TOKEN | sha256sum",
+    )
+    post_tokens_file: str = Field(
+        default="", description="a file of senders' names and tokens' hashes, kept by slugline tokens and read again when it changes"
     )
     post_max_body_bytes: int = Field(default=16 * MIB, ge=1_024, description="of one batch, as sent and again after decompression")
     post_max_items: int = Field(default=2_000, ge=1, description="articles in one batch")
@@ -33,3 +39,17 @@ class PostSettings(Settings):
     )
     post_rate_s: float = Field(default=20.0, gt=0, description="batches a second from one sender; more are answered 429")
     post_burst: int = Field(default=40, ge=1, description="batches that a sender may post at once after a rest")
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Want a token, and a file of them that can be read."""
+        yield from super().faults()
+        if not self.post_tokens_sha256 and not self.post_tokens_file:
+            yield (
+                "post_tokens_file",
+                "is missing, and SLUGLINE_POST_TOKENS_SHA256 too: nobody could post; slugline tokens add NAME makes it",
+            )
+        if self.post_tokens_file:
+            try:
+                read_tokens(Path(self.post_tokens_file))
+            except TokensRefused as error:
+                yield "post_tokens_file", f"is wrong: {error}"

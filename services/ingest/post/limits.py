@@ -2,7 +2,7 @@
 
 
 class Pace:
-    """Token buckets by sender. Senders are as many as there are tokens, so none is ever forgotten."""
+    """Token buckets by sender. Senders are those with tokens, so they are few and none is forgotten."""
 
     def __init__(self, rate_s: float, burst: int) -> None:
         """Allow `burst` at once and `rate_s` a second after."""

@@ -1,8 +1,6 @@
 """`POST /articles`: who posts, how much, and what is answered. Errors are `application/problem+json` (RFC 9457)."""
 
 import asyncio
-import hashlib
-import hmac
 import json
 import math
 import time
@@ -18,6 +16,7 @@ from services.ingest.decompress import decompress
 from services.ingest.post.batch import Answer, read_batch
 from services.ingest.post.config import PostSettings
 from services.ingest.post.limits import Pace
+from services.ingest.post.tokens import Senders
 from shared import metrics
 from shared.errors import Refused, SluglineError
 from shared.kafka.decision import Output
@@ -54,6 +53,7 @@ class ArticlesPost:
         self._settings = settings
         self._send = send
         self._pace = Pace(settings.post_rate_s, settings.post_burst)
+        self._senders = Senders(settings.post_tokens_sha256, settings.post_tokens_file)
         self._at_work = 0
         self.broker_error: str | None = None
 
@@ -79,13 +79,12 @@ class ArticlesPost:
         return _told(answers, sender)
 
     def _sender(self, request: web.Request) -> str:
-        """Give the sender's name in logs: the beginning of its token's hash."""
+        """Give the sender's name in logs: its token's in the file, else the beginning of its token's hash."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        given = hashlib.sha256(token.strip().encode("utf-8", "surrogateescape")).hexdigest()
-        known = [one for one in self._settings.post_tokens_sha256 if hmac.compare_digest(one, given)]
-        if scheme.lower() != "bearer" or not known:
+        sender = self._senders.sender(token.strip(), datetime.now(UTC)) if scheme.lower() == "bearer" else None
+        if sender is None:
             raise Problem(401, "Send your token as `Authorization: Bearer TOKEN`.", WWW_Authenticate='Bearer realm="slugline"')
-        return known[0][:8]
+        return sender
 
     async def _read(self, request: web.Request) -> list[Answer]:
         limit = self._settings.post_max_body_bytes
