@@ -52,6 +52,7 @@ MOUNTED: Final = {
         (("services.publish.cli:stories_app", "publish"), ("services.cluster.cli:stories_app", "cluster")),
     ),
     "views": Mounted("Define the feeds that readers see.", (("services.publish.cli:views_app", "publish"),)),
+    "webhooks": Mounted("Tell other programs of a feed's changes, signed.", (("services.publish.webhooks.cli:webhooks_app", "publish"),)),
     "evaluate": Mounted("Measure clustering on labelled articles.", (("services.cluster.evaluate.cli:evaluate_app", "cluster"),)),
     "db": Mounted("Migrate the database and say how it stands.", (("services.publish.cli:db_app", "publish"),)),
     "offsets": Mounted("Show where each stage stands in its source, and set it anew.", (("deploy.offsets:app", ""),)),
@@ -72,6 +73,7 @@ SERVICES: Final = {
     "link": ("services.cluster.link.app", "cluster"),
     "materialise": ("services.publish.materialise.app", "publish"),
     "brief": ("services.publish.brief.app", "publish"),
+    "webhooks": ("services.publish.webhooks.app", "publish"),
     "web": ("services.publish.web.app", "publish"),
 }
 """Each module has `async def run(settings, stop)`, which returns after a clean end once `stop` is set."""

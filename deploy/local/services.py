@@ -31,6 +31,7 @@ SERVICES: Final = (
     Service("link", "finds the same story in other languages"),
     Service("materialise", "writes rows"),
     Service("brief", "writes cited briefs"),
+    Service("webhooks", "tells other programs"),
     Service(WEB, "the page"),
 )
 

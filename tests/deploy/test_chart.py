@@ -49,8 +49,8 @@ def test_topics_are_those_of_the_table() -> None:
 
 
 def test_users_are_those_of_the_table() -> None:
-    """Strimzi's users may do what shared/access.py says; each service but the web has one, and each topic has a writer and a reader."""
-    assert set(yaml.safe_load(generate.USERS.read_text())) == set(ACCESS) == set(SERVICES) - {"web"} | {"operator", "reader"}
+    """Strimzi's users may do what shared/access.py says; each service but the web and the webhooks has one, and each topic has a writer and a reader."""
+    assert set(yaml.safe_load(generate.USERS.read_text())) == set(ACCESS) == set(SERVICES) - {"web", "webhooks"} | {"operator", "reader"}
     assert generate.USERS.read_text() == generate.users_yaml()
     services = [access for name, access in ACCESS.items() if name in SERVICES]
     by_operators = {topics.FEEDS.name, topics.FETCH_CONTROL.name}

@@ -124,7 +124,7 @@ def test_a_second_instance_is_refused_and_says_who_holds_the_data(running: Run) 
 def test_status_says_that_every_service_is_ready(running: Run) -> None:
     status = running.command("local", "status")
     assert status.returncode == 0
-    for name in ("poll", "fetch", "enrich", "assign", "link", "materialise", "brief", "web"):
+    for name in ("poll", "fetch", "enrich", "assign", "link", "materialise", "brief", "webhooks", "web"):
         assert re.search(rf"^{name} +ready", status.stdout, re.MULTILINE), status.stdout
 
 

@@ -57,7 +57,7 @@ capabilities: {drop: [ALL]}
 {{- end -}}
 
 {{- define "slugline.usesDatabase" -}}
-{{- if has . (list "materialise" "brief" "web") -}}true{{- end -}}
+{{- if has . (list "materialise" "brief" "webhooks" "web") -}}true{{- end -}}
 {{- end -}}
 
 {{- define "slugline.databaseEnv" -}}
@@ -113,7 +113,7 @@ capabilities: {drop: [ALL]}
 {{- $root := .root -}}
 - name: SLUGLINE_KAFKA_BOOTSTRAP_SERVERS
   value: {{ $root.Values.kafka.bootstrapServers | quote }}
-{{- if ne .name "web" }}
+{{- if not (has .name (list "webhooks" "web")) }}
 {{ include "slugline.kafkaEnv" (dict "root" $root "user" (default "operator" .name)) }}
 {{- end }}
 {{- if .database }}
