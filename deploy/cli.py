@@ -48,13 +48,19 @@ MOUNTED: Final = {
     "feeds": Mounted("Add, list, remove, import and export feeds.", (("services.ingest.cli:feeds_app", "ingest"),)),
     "ingest": Mounted("Replay files of articles.", (("services.ingest.cli:ingest_app", "ingest"),)),
     "stories": Mounted(
+    "tokens": Mounted(
+        "Give senders their tokens for POST /articles, and take them away.", (("services.ingest.commands.tokens:app", "ingest"),)
+    ),
         "List and show stories; merge, split and move them.",
         (("services.publish.cli:stories_app", "publish"), ("services.cluster.cli:stories_app", "cluster")),
     ),
     "views": Mounted("Define the feeds that readers see.", (("services.publish.cli:views_app", "publish"),)),
     "webhooks": Mounted("Tell other programs of a feed's changes, signed.", (("services.publish.webhooks.cli:webhooks_app", "publish"),)),
     "evaluate": Mounted("Measure clustering on labelled articles.", (("services.cluster.evaluate.cli:evaluate_app", "cluster"),)),
-    "db": Mounted("Migrate the database and say how it stands.", (("services.publish.cli:db_app", "publish"),)),
+    "db": Mounted(
+        "Migrate the database and say how it stands.",
+        (("services.publish.cli:db_app", "publish"), ("services.publish.roles_cli:db_app", "publish")),
+    ),
     "offsets": Mounted("Show where each stage stands in its source, and set it anew.", (("deploy.offsets:app", ""),)),
     "deadletters": Mounted("List, show, replay and drop inputs that could not be handled.", (("deploy.deadletters:app", ""),)),
     "rebuild": Mounted(
@@ -191,14 +197,39 @@ def run_service(
 
 def main() -> None:
     """Run the command line. An error of ours is one line on stderr and exit code 1."""
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 for warnings, too.")] = False,
+) -> None:
+    """Examine settings, broker, topics, database, clocks, disk and permissions; say what is wrong and how to mend it.
+
+    Exit code 1 if there is a problem. Nothing is changed.
+    """
+    from deploy.doctor import report
+    from deploy.doctor.findings import Level
+    from deploy.local.places import default_data_folder
+
+    findings = report.examine(SERVICES, default_data_folder())
+    if as_json:
+        typer.echo(report.as_json(findings))
+    else:
+        report.show(Console(), findings)
+    bad = {Level.PROBLEM, Level.WARNING} if strict else {Level.PROBLEM}
+    if any(finding.level in bad for finding in findings):
+        raise typer.Exit(1)
+
+
     from deploy.local.state import point_at_running_instance
 
+    from deploy import trail
     # A broker that does not answer is told in our words; services set this logger up anew.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     point_at_running_instance()
     try:
         app()
     except SluglineError as error:
+        trail.note(sys.argv[1:])
         _fail(error)
     except BrokenPipeError:
         # The reader of our output (`| head`) has left.

@@ -83,6 +83,8 @@ class Access:
         return [(resource, tuple(operations)) for resource, operations in given.items()]
 
 
+DOCTOR_PREFIX: Final = "slugline-doctor-"
+"""How the topics begin that `slugline doctor` makes for a moment, to read the broker's clock."""
 PUBLIC: Final = (ARTICLES, STORY_UPDATES, STORIES, STORY_MEMBERS, STORY_BRIEFS)
 """What downstream consumers read; the other topics are the services' own."""
 
@@ -123,6 +125,7 @@ ACCESS: Final = {
             (Resource("group", "slugline-", prefixed=True), ("Read", "Describe")),
             (Resource("transactional-id", "slugline-", prefixed=True), ("Write", "Describe")),
             (Resource("cluster", "kafka-cluster"), ("Create", "Describe")),
+            (Resource("topic", DOCTOR_PREFIX, prefixed=True), ("Write", "Describe", "Delete")),
             *((Resource("topic", topic.name), ("AlterConfigs", "DescribeConfigs")) for topic in ALL),
         ),
     ),

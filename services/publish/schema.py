@@ -4,10 +4,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import asyncpg
-
 from services.publish.config import PublishSettings
-from services.publish.connect import Connection, server_settings
+from services.publish.connect import Connection, open_plain
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection as SyncConnection
@@ -61,11 +59,13 @@ async def migrate(settings: PublishSettings) -> str:
 
     Two at once take turns. A schema that a later release made stays as it is.
     """
-    from sqlalchemy import text  # noqa: PLC0415 - the services that only compare versions need neither of the two libraries
+    from sqlalchemy import text  # noqa: PLC0415 - the services that only compare versions need none of these
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
 
+    from services.publish import roles  # noqa: PLC0415
+
     async def open_connection() -> Connection:
-        return await asyncpg.connect(settings.database_url, timeout=10, server_settings=server_settings(settings, "migrate"))
+        return await open_plain(settings, "migrate")
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=open_connection)
     try:
@@ -76,9 +76,14 @@ async def migrate(settings: PublishSettings) -> str:
             await connection.run_sync(_upgrade, settings.database_schema)
             await connection.commit()
             version = await connection.scalar(text(f'SELECT version_num FROM "{settings.database_schema}".alembic_version'))  # noqa: S608 - checked by the settings' pattern
-            return str(version)
     finally:
         await engine.dispose()
+    plain = await open_connection()
+    try:
+        await roles.renew(plain, settings.database_schema)
+    finally:
+        await plain.close()
+    return str(version)
 
 
 def _upgrade(connection: "SyncConnection", schema: str) -> None:

@@ -104,7 +104,7 @@ async def connected(to: Settings | str) -> AsyncIterator[AIOKafkaAdminClient]:
             await admin.start()
         except (KafkaError, OSError) as error:
             reason = await find_reason(admin)
-            raise (reason or Unreachable(unanswered(options["bootstrap_servers"], error))) from error
+            raise (reason or Unreachable(unanswered(options["bootstrap_servers"]))) from error
         yield admin
     except KafkaError as error:
         raise explain(error) or error from error

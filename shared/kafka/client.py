@@ -75,8 +75,8 @@ async def start_client(make: Callable[[], Any], *, give_up_s: float | None = Non
             if isinstance(reason, Unauthorised):
                 raise reason from error
             if give_up_s is not None and loop.time() - started > give_up_s:
-                raise Unreachable(str(reason) if reason else unanswered(client_address(client), error)) from error
-            if told != (now := str(reason or error)):
+                raise Unreachable(str(reason) if reason else unanswered(client_address(client))) from error
+            if told != (now := str(reason or f"no Kafka broker answers at {client_address(client)}")):
                 log.warning("broker_unreachable", error=now, then="waiting until it answers")
                 told = now
             await asyncio.sleep(RETRY_S)
@@ -89,9 +89,9 @@ async def start_client(make: Callable[[], Any], *, give_up_s: float | None = Non
             return client
 
 
-def unanswered(address: str, error: BaseException) -> str:
+def unanswered(address: str) -> str:
     """Say that no broker answers, and what to do."""
-    return f"no Kafka broker answers at {address}: {error}. Start it, or set SLUGLINE_KAFKA_BOOTSTRAP_SERVERS"
+    return f"no Kafka broker answers at {address}. Start it, or set SLUGLINE_KAFKA_BOOTSTRAP_SERVERS"
 
 
 def client_address(client: Any) -> str:

@@ -1,5 +1,6 @@
 """Why a broker does not serve us: what aiokafka's errors mean for an operator, and the reasons that it only logs."""
 
+import socket
 import ssl
 from typing import Any, Final
 
@@ -101,6 +102,10 @@ def _reason(error: Exception, where: str, inner: Any) -> SluglineError | None:
             return Unreachable(
                 f"{where} takes the connection and closes it: perhaps it is starting or stopping, perhaps its listener is not one for "
                 f"{protocol} (SLUGLINE_KAFKA_SECURITY_PROTOCOL), or it wants a client's certificate"
+            )
+        case socket.gaierror():
+            return Unreachable(
+                f"the name in {where} is not known: {error.strerror}. Correct SLUGLINE_KAFKA_BOOTSTRAP_SERVERS, or the resolver"
             )
         case _:
             return None
