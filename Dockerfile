@@ -2,17 +2,29 @@
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CACHE_DIR=/var/cache/pip PYTHONDONTWRITEBYTECODE=1
 RUN python -m venv --without-pip /opt/slugline
+# For `strip`; it stays in this stage, so whichever version there is will do.
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install --yes --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY deploy/compose/requirements.lock requirements.lock
 RUN --mount=type=cache,target=/var/cache/pip \
     python -m pip --python /opt/slugline/bin/python install --require-hashes --no-compile -r requirements.lock
+# Out goes what no service needs: debug symbols (not numpy's, whose libraries were relinked, which stripping breaks), a second binding
+# of zstandard, what Babel knows of languages (nothing asks it), tests.
+WORKDIR /opt/slugline/lib/python3.11/site-packages
+RUN find . -name '*.so' -not -path './numpy*' -exec strip --strip-unneeded {} + \
+ && find babel/locale-data -name '*.dat' -not -name root.dat -not -name en.dat -delete \
+ && rm -f zstandard/_cffi*.so \
+ && find . -type d \( -name tests -o -name __pycache__ \) -prune -exec rm -rf {} + \
+ && find . -name '*.pyi' -delete
+WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY shared shared
 COPY services services
 COPY deploy deploy
 # hatchling is in the lock, so nothing unpinned is downloaded here
 RUN python -m pip --python /opt/slugline/bin/python install --no-deps --no-build-isolation --no-index --no-compile . \
- && find /opt/slugline -type d \( -name tests -o -name __pycache__ \) -prune -exec rm -rf {} +
+ && PYTHONDONTWRITEBYTECODE=1 /opt/slugline/bin/python -c "import importlib; from deploy.cli import SERVICES; [importlib.import_module(m) for m, _ in SERVICES.values()]"
 
 FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="Slugline" org.opencontainers.image.licenses="Apache-2.0"

