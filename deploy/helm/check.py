@@ -55,12 +55,9 @@ CUSTOM: Final = {
     "KafkaUser": ("kafka.strimzi.io/v1", "authentication", "authorization"),
 }
 """Kinds that Kubernetes does not define, with the version that serves them and what their `spec` must have."""
-UNSETTABLE: Final = {
-    "poll": ("GROUP_INSTANCE_ID",),
-    "fetch": ("GROUP_INSTANCE_ID",),
-    "web": ("KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_MECHANISM", "KAFKA_USERNAME", "KAFKA_PASSWORD", "KAFKA_CA_FILE"),
-}
-"""What no value sets: a Deployment's pods have no lasting names, so two of one name would fence each other; the web reads no topic."""
+_KAFKA_ACCESS: Final = ("KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_MECHANISM", "KAFKA_USERNAME", "KAFKA_PASSWORD", "KAFKA_CA_FILE")
+UNSETTABLE: Final = {"poll": ("GROUP_INSTANCE_ID",), "fetch": ("GROUP_INSTANCE_ID",), "web": _KAFKA_ACCESS, "webhooks": _KAFKA_ACCESS}
+"""What no value sets: a Deployment's pods have no lasting names, so two of one name would fence each other; web and webhooks read rows."""
 REFUSED: Final = (
     ("image.repository=", "/image/repository"),
     ("kafka.bootstrapServers=kafka", "/kafka/bootstrapServers"),
