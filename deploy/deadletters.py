@@ -23,6 +23,7 @@ console = Console()
 StageName = Annotated[str | None, typer.Option(help="poll, fetch, enrich, assign, materialise or brief")]
 ReasonName = Annotated[str | None, typer.Option(help="such as invalid_message or story_expired")]
 Since = Annotated[float | None, typer.Option("--since-hours", min=0, help="failed within so many hours")]
+Until = Annotated[float | None, typer.Option("--until-hours", min=0, help="failed longer ago than so many hours")]
 Letter = Annotated[str | None, typer.Argument(help="a letter's id, or its beginning; all that match if left out")]
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
 SHOWN_BYTES = 4_000
@@ -33,10 +34,11 @@ def list_letters(
     stage: StageName = None,
     reason: ReasonName = None,
     since: Since = None,
+    until: Until = None,
     resolved: Annotated[bool, typer.Option("--all", help="also those that were replayed or dropped")] = False,
 ) -> None:
     """List letters, oldest first, and count them by stage and reason."""
-    found = _read(Wanted(stage, reason, _since(since), None, resolved=resolved))
+    found = _read(Wanted(stage, reason, _ago(since), None, resolved, _ago(until)))
     table = Table("id", "failed", "stage", "reason", "origin", "resolution", "error", box=None, header_style="bold")
     for letter in found:
         origin = f"{letter.topic}[{letter.partition}]@{letter.offset}"
@@ -58,23 +60,28 @@ def show(letter: Annotated[str, typer.Argument(help="the letter's id, or its beg
 
 
 @app.command()
-def replay(letter: Letter = None, stage: StageName = None, reason: ReasonName = None, since: Since = None, yes: Yes = False) -> None:
+def replay(
+    letter: Letter = None, stage: StageName = None, reason: ReasonName = None, since: Since = None, until: Until = None, yes: Yes = False
+) -> None:
     """Send inputs back to where they came from, once; do it when what refused them is mended.
 
     Example: slugline deadletters replay --stage fetch --reason fetch_failed
     """
-    found = _read(Wanted(stage, reason, _since(since), letter))
+    found = _read(Wanted(stage, reason, _ago(since), letter, until=_ago(until)))
     _confirm(found, "Replay", yes=yes)
     done = asyncio.run(dead_letters.replay(Settings.load(), found, getpass.getuser(), datetime.now(UTC)))
     console.print(", ".join(f"{count} {resolution}" for resolution, count in done.items()) or "nothing to replay")
 
 
 @app.command()
-def drop(letter: Letter = None, stage: StageName = None, reason: ReasonName = None, since: Since = None, yes: Yes = False) -> None:
+def drop(
+    letter: Letter = None, stage: StageName = None, reason: ReasonName = None, since: Since = None, until: Until = None, yes: Yes = False
+) -> None:
     """Note that letters need nothing done. Who did is recorded with them."""
-    found = _read(Wanted(stage, reason, _since(since), letter))
+    found = _read(Wanted(stage, reason, _ago(since), letter, until=_ago(until)))
     _confirm(found, "Drop", yes=yes)
-    console.print(f"{asyncio.run(dead_letters.drop(Settings.load(), found, getpass.getuser(), datetime.now(UTC)))} dropped")
+    dropped = asyncio.run(dead_letters.drop(Settings.load(), found, getpass.getuser(), datetime.now(UTC)))
+    console.print(f"{dropped} dropped")
 
 
 def _read(wanted: Wanted) -> list[DeadLetter]:
@@ -88,7 +95,7 @@ def _one(name: str) -> list[DeadLetter]:
     return found
 
 
-def _since(hours: float | None) -> datetime | None:
+def _ago(hours: float | None) -> datetime | None:
     return None if hours is None else datetime.now(UTC) - timedelta(hours=hours)
 
 

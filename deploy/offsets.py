@@ -44,7 +44,7 @@ def reset(
     to: Annotated[str, typer.Option(help="earliest, latest or an offset")] = "earliest",
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:
-    """Set where a stage reads on. Stop its processes first: an owner that runs is fenced by this and ends.
+    """Set where a stage reads on. Refused while a process of it runs.
 
     Inputs passed over are never handled; inputs read again are ignored where their version is known. State stays.
 
@@ -57,9 +57,20 @@ def reset(
     if partition is not None and partition >= one.source.partitions:
         raise SluglineError(f"{one.source.name} has partitions 0 to {one.source.partitions - 1}, not {partition}")
     if not yes:
-        typer.confirm(f"Set {one.name} to {to} in {one.source.name} {partitions}? Its processes must be stopped", abort=True)
+        _say_cost(one, partitions, to)
+        typer.confirm(f"Set {one.name} to {to} in {one.source.name} {partitions}?", abort=True)
     for number, offset in asyncio.run(offsets.reset(Settings.load(), one, partitions, to)):
         console.print(f"{one.name}: {one.source.name}[{number}] reads on at {offset}", highlight=False)
+
+
+def _say_cost(stage: offsets.Stage, partitions: list[int], to: str) -> None:
+    """Say what would be passed over or read again."""
+    for at in asyncio.run(offsets.show(Settings.load(), stage)):
+        if at.partition not in partitions:
+            continue
+        offset = offsets.passed_over(at, to)
+        what = f"{offset:,} inputs are passed over" if offset > 0 else f"{-offset:,} inputs are read again" if offset else "nothing changes"
+        console.print(f"{stage.source.name}[{at.partition}]: {what}", highlight=False)
 
 
 def _stage(name: str) -> offsets.Stage:

@@ -1,19 +1,22 @@
-"""What may be fetched: all fetching stopped by one command, and blocked outlets. Topic `fetch-control.v1`.
+"""What may be fetched: all fetching stopped by one command, blocked outlets, and what was erased. Topic `fetch-control.v1`.
 
 A record says that something is held: its key is `all`, or `domain:` and an outlet's registrable domain; a tombstone frees it.
+What was erased stays held for ever, known by hashes alone: `erased:` and an article's id, `erased-outlet:` and a domain's SHA-256.
 Each process that fetches reads the topic whole before it fetches anything, and follows it from then on.
 """
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
+from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from services.ingest.identity import publisher_of
-from shared.contracts.base import Message, UtcTime
+from shared.contracts.base import Line, Message, UtcTime
 from shared.errors import OwnerError, Refused
 from shared.kafka.client import client_options, start_client
 from shared.logs import get_logger
@@ -24,15 +27,19 @@ log = get_logger()
 
 ALL: Final = "all"
 DOMAIN: Final = "domain:"
+ERASED: Final = "erased:"
+ERASED_OUTLET: Final = "erased-outlet:"
 BLOCKED: Final = "blocked"
 """The reason for which an item of a blocked outlet is refused."""
 RETRY_S: Final = 1.0
 
 
 class Held(Message):
-    """Something is held since a time."""
+    """Something is held since a time; what was erased, by whom and why."""
 
     since: UtcTime
+    by: Line = ""
+    why: Line = ""
 
 
 class Control:
@@ -42,6 +49,8 @@ class Control:
         """Begin with nothing held."""
         self.stopped = False
         self.blocked: set[str] = set()
+        self.erased: set[UUID] = set()
+        self.erased_outlets: set[str] = set()
         self._followers: list[Callable[[], None]] = []
 
     def take(self, key: str, value: bytes | None) -> None:
@@ -52,6 +61,10 @@ class Control:
             self.blocked.add(key.removeprefix(DOMAIN))
         elif key.startswith(DOMAIN):
             self.blocked.discard(key.removeprefix(DOMAIN))
+        elif key.startswith(ERASED) and value is not None:
+            self.erased.add(UUID(key.removeprefix(ERASED)))
+        elif key.startswith(ERASED_OUTLET) and value is not None:
+            self.erased_outlets.add(key.removeprefix(ERASED_OUTLET))
         else:
             log.warning("fetch_control_not_understood", key=key[:100])
         for changed in self._followers:
@@ -66,6 +79,10 @@ class Control:
         """Say whether a URL is a blocked outlet's."""
         return bool(self.blocked) and domain_of(url) in self.blocked
 
+    def erases(self, article_id: UUID, publisher_id: str) -> bool:
+        """Say whether an article was erased, itself or with its outlet."""
+        return article_id in self.erased or (bool(self.erased_outlets) and _hashed(publisher_id) in self.erased_outlets)
+
 
 def domain_of(url_or_host: str) -> str:
     """Give the registrable domain of a URL or a host; empty where there is none."""
@@ -78,6 +95,20 @@ def domain_of(url_or_host: str) -> str:
 def domain_key(domain: str) -> str:
     """Give the key of an outlet's record."""
     return f"{DOMAIN}{domain}"
+
+
+def erased_key(article_id: UUID) -> str:
+    """Give the key of an erased article's record."""
+    return f"{ERASED}{article_id}"
+
+
+def erased_outlet_key(domain: str) -> str:
+    """Give the key of an erased outlet's record."""
+    return f"{ERASED_OUTLET}{_hashed(domain)}"
+
+
+def _hashed(domain: str) -> str:
+    return hashlib.sha256(domain.encode()).hexdigest()
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ back once, with its own key to its own partition, and every stage ignores a vers
 """
 
 from base64 import b64decode
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,9 +13,10 @@ from typing import Any
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 
 from shared.contracts import DeadLetter
-from shared.errors import InvalidMessage
+from shared.errors import InvalidMessage, Refused
 from shared.kafka.client import client_options, start_client
 from shared.kafka.tables import ANSWER_LIMIT_S
 from shared.logs import get_logger
@@ -23,6 +24,9 @@ from shared.settings import Settings
 from shared.topics import ALL, DEAD_LETTERS, key_partition
 
 log = get_logger()
+
+TRANSACTIONAL_ID = "slugline-deadletters"
+"""One for all, so that a second replay fences the first and no letter is sent back twice."""
 
 
 class Resolution(StrEnum):
@@ -36,7 +40,7 @@ class Resolution(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which letters are meant. None means any; `since` compares with the time of failure."""
+    """Which letters are meant. None means any; `since` and `until` compare with the time of failure."""
 
     stage: str | None = None
     reason: str | None = None
@@ -45,6 +49,7 @@ class Wanted:
     """An id, or its beginning."""
     resolved: bool = False
     """Whether letters that were dealt with are meant, too."""
+    until: datetime | None = None
 
     def includes(self, letter: DeadLetter) -> bool:
         """Say whether a letter is meant."""
@@ -52,6 +57,7 @@ class Wanted:
             (self.stage is None or letter.stage == self.stage)
             and (self.reason is None or letter.reason == self.reason)
             and (self.since is None or letter.failed_at >= self.since)
+            and (self.until is None or letter.failed_at < self.until)
             and (self.letter is None or str(letter.letter_id).startswith(self.letter.lower()))
             and (self.resolved or letter.resolution is None)
         )
@@ -79,14 +85,15 @@ async def read(settings: Settings, wanted: Wanted) -> list[DeadLetter]:
 
 
 async def replay(settings: Settings, letters: Iterable[DeadLetter], actor: str, now: datetime) -> dict[Resolution, int]:
-    """Send letters' inputs back to where they came from, and note it. Gives how many were replayed and how many superseded."""
+    """Send letters' inputs back to where they came from, and note it. Gives how many were replayed and how many superseded.
+
+    Those that were dealt with meanwhile are passed over. Raises `Refused` when another replay or drop begins meanwhile.
+    """
     done: dict[Resolution, int] = {}
     async with _Resolver(settings, actor, now) as resolver:
-        for letter in letters:
+        async for letter in resolver.open(letters):
             resolution = Resolution.SUPERSEDED if await resolver.is_superseded(letter) else Resolution.REPLAYED
-            if resolution is Resolution.REPLAYED:
-                await resolver.send_back(letter)
-            await resolver.note(letter, resolution)
+            await resolver.resolve(letter, resolution)
             done[resolution] = done.get(resolution, 0) + 1
     return done
 
@@ -95,8 +102,8 @@ async def drop(settings: Settings, letters: Iterable[DeadLetter], actor: str, no
     """Note that letters need nothing done; their bytes stay until the topic's retention ends."""
     count = 0
     async with _Resolver(settings, actor, now) as resolver:
-        for letter in letters:
-            await resolver.note(letter, Resolution.DROPPED)
+        async for letter in resolver.open(letters):
+            await resolver.resolve(letter, Resolution.DROPPED)
             count += 1
     return count
 
@@ -111,7 +118,7 @@ class _Resolver:
 
     async def __aenter__(self) -> "_Resolver":  # noqa: PYI034 - private
         self._producer = await start_client(
-            lambda: AIOKafkaProducer(**client_options(self._settings), enable_idempotence=True, max_request_size=8 * 1024 * 1024),
+            lambda: AIOKafkaProducer(**client_options(self._settings), transactional_id=TRANSACTIONAL_ID, max_request_size=8 * 1024 * 1024),
             give_up_s=ANSWER_LIMIT_S,
         )
         self._consumer = await start_client(lambda: _consumer(self._settings), give_up_s=ANSWER_LIMIT_S)
@@ -137,16 +144,33 @@ class _Resolver:
                     return True
         return False
 
-    async def send_back(self, letter: DeadLetter) -> None:
+    async def open(self, letters: Iterable[DeadLetter]) -> AsyncIterator[DeadLetter]:
+        """Give those of the letters that nobody has dealt with since they were read: whoever did is fenced by now."""
+        still = {letter.letter_id for letter in await read(self._settings, Wanted())}
+        for letter in letters:
+            if letter.letter_id in still:
+                yield letter
+
+    async def resolve(self, letter: DeadLetter, resolution: Resolution) -> None:
+        """Send the input back if it is replayed, and note what became of the letter: both or none."""
+        try:
+            async with self._producer.transaction():
+                if resolution is Resolution.REPLAYED:
+                    await self._send_back(letter)
+                await self._note(letter, resolution)
+        except (ProducerFenced, InvalidProducerEpoch) as error:
+            raise Refused("fenced", "another replay or drop of dead letters has begun; see what it did, then go on") from error
+        log.info("dead_letter_resolved", letter_id=str(letter.letter_id), topic=letter.topic, resolution=resolution, actor=self._actor)
+
+    async def _send_back(self, letter: DeadLetter) -> None:
         await self._producer.send_and_wait(
             letter.topic,
             key=None if letter.key is None else b64decode(letter.key),
             value=None if letter.value is None else b64decode(letter.value),
             partition=letter.partition,
         )
-        log.info("dead_letter_replayed", letter_id=str(letter.letter_id), topic=letter.topic, actor=self._actor)
 
-    async def note(self, letter: DeadLetter, resolution: Resolution) -> None:
+    async def _note(self, letter: DeadLetter, resolution: Resolution) -> None:
         noted = letter.model_copy(
             update={"value": None, "resolution": resolution.value, "resolved_by": self._actor, "resolved_at": self._now}
         )

@@ -7,6 +7,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from shared.errors import SluglineError
+from shared.kafka import admin as kafka_admin
 from shared.kafka.changelog import OFFSET_KEY, read_changelog
 from shared.kafka.client import client_options, start_client
 from shared.settings import Settings
@@ -73,12 +74,32 @@ async def show(settings: Settings, stage: Stage) -> list[Standing]:
         await consumer.stop()
 
 
+async def running_members(settings: Settings, stage: Stage) -> int:
+    """Count the members of a stage's group: its processes, and those that were killed until the broker gives them up."""
+    async with kafka_admin.connected(settings) as admin:
+        if stage.group not in {group[0] for group in await admin.list_consumer_groups()}:
+            return 0
+        coordinator = await admin.find_coordinator(stage.group)
+        described = await admin.describe_consumer_groups([stage.group], coordinator)
+        return sum(len(group[5]) for response in described for group in response.groups)
+
+
+def passed_over(standing: Standing, to: str) -> int:
+    """Count the offsets that a reset would pass over unhandled: negative where inputs are read again."""
+    offset = {"earliest": standing.begin, "latest": standing.end}.get(to)
+    here = standing.begin if standing.next_offset is None else max(standing.next_offset, standing.begin)
+    return (int(to) if offset is None else offset) - here
+
+
 async def reset(settings: Settings, stage: Stage, partitions: Sequence[int], to: str) -> list[tuple[int, int]]:
     """Set where a stage reads on: `earliest`, `latest` or an offset. Gives (partition, offset) pairs.
 
-    The stage's processes must be stopped: a partition owner is fenced by this, and would end. State stays as it is.
-    Raises `SluglineError` when the offset is not in the topic.
+    State stays as it is. Raises `SluglineError` while a process of the stage runs, and when the offset is not in the topic.
     """
+    if members := await running_members(settings, stage):
+        raise SluglineError(
+            f"{members} processes of {stage.name} run, or ended less than half a minute ago without a word: stop them, then reset again"
+        )
     standings = {standing.partition: standing for standing in await show(settings, stage)}
     done = []
     for partition in partitions:

@@ -2,19 +2,20 @@
 
 from base64 import b64encode
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from shared.contracts import DeadLetter, Discovery
-from shared.errors import InvalidMessage
+from shared.errors import InvalidMessage, Refused
 from shared.kafka import letters
 from shared.kafka.dead_letters import dead_letter
 from shared.kafka.decision import Output, SourceRecord
 from shared.kafka.letters import Resolution, Wanted
 from shared.settings import Settings
-from shared.topics import ARTICLES, DISCOVERIES
-from tests.topics import read_records, write
+from shared.topics import ARTICLES, DISCOVERIES, Topic
+from tests.topics import read_records, until, write
 
 pytestmark = pytest.mark.stack
 
@@ -26,13 +27,33 @@ def letter(offset: int, topic: str = DISCOVERIES.name, key: bytes = b"ledger.exa
     return dead_letter(stage, record, InvalidMessage("not a Discovery"))
 
 
+async def settled(settings: Settings, still_open: int) -> None:
+    """Wait until the broker has written the end of the last transaction, so that its records are seen."""
+
+    async def seen() -> bool:
+        return len(await letters.read(settings, Wanted())) == still_open
+
+    await until(seen, f"{still_open} open letters")
+
+
+async def settled_records(broker: str, topic: Topic, count: int) -> list[Any]:
+    """Read a topic once it holds so many records that are committed."""
+
+    async def seen() -> bool:
+        return len(await read_records(broker, topic)) >= count
+
+    await until(seen, f"{count} records")
+    return await read_records(broker, topic)
+
+
 async def test_a_letter_is_sent_back_once_to_its_own_partition_with_its_own_bytes(clean_topics: str) -> None:
     settings = Settings(kafka_bootstrap_servers=clean_topics)
     await write(clean_topics, [letter(5), letter(5), letter(6)])
     found = await letters.read(settings, Wanted(stage="fetch", reason="invalid_message"))
     assert [one.offset for one in found] == [5, 6]
     assert await letters.replay(settings, found[:1], "ann", NOW) == {Resolution.REPLAYED: 1}
-    [record] = await read_records(clean_topics, DISCOVERIES)
+    [record] = await settled_records(clean_topics, DISCOVERIES, 1)
+    await settled(settings, 1)
     assert (record.partition, record.key, record.value) == (1, b"ledger.example", b'{"title": 1')
     assert [one.offset for one in await letters.read(settings, Wanted())] == [6]
     [replayed, _] = await letters.read(settings, Wanted(resolved=True))
@@ -43,6 +64,7 @@ async def test_a_dropped_letter_is_listed_no_more(clean_topics: str) -> None:
     settings = Settings(kafka_bootstrap_servers=clean_topics)
     await write(clean_topics, [letter(5)])
     assert await letters.drop(settings, await letters.read(settings, Wanted()), "ann", NOW) == 1
+    await settled(settings, 0)
     assert await letters.read(settings, Wanted()) == []
 
 
@@ -56,7 +78,7 @@ async def test_a_letter_of_a_compacted_topic_is_never_sent_back_over_a_later_rec
     )
     found = await letters.read(settings, Wanted(stage="enrich"))
     assert await letters.replay(settings, found, "ann", NOW) == {Resolution.SUPERSEDED: 1, Resolution.REPLAYED: 1}
-    assert len(await read_records(clean_topics, ARTICLES)) == 3
+    assert len(await settled_records(clean_topics, ARTICLES, 3)) == 3
 
 
 async def test_letters_are_chosen_by_stage_reason_time_and_id(clean_topics: str) -> None:
@@ -67,3 +89,18 @@ async def test_letters_are_chosen_by_stage_reason_time_and_id(clean_topics: str)
     assert await letters.read(settings, Wanted(since=datetime(2026, 3, 2, tzinfo=UTC))) == []
     assert [found.offset for found in await letters.read(settings, Wanted(stage="enrich"))] == [7]
     assert all(isinstance(found, DeadLetter) for found in await letters.read(settings, Wanted(reason="invalid_message")))
+    assert len(await letters.read(settings, Wanted(until=datetime(2026, 3, 2, tzinfo=UTC)))) == 2
+    assert await letters.read(settings, Wanted(until=NOW)) == []
+
+
+async def test_a_second_replay_of_the_same_letters_sends_nothing_and_fences_the_first(clean_topics: str) -> None:
+    settings = Settings(kafka_bootstrap_servers=clean_topics)
+    await write(clean_topics, [letter(5), letter(6)])
+    found = await letters.read(settings, Wanted())
+    async with letters._Resolver(settings, "ann", NOW) as first:
+        assert await letters.replay(settings, found[:1], "ben", NOW) == {Resolution.REPLAYED: 1}
+        with pytest.raises(Refused, match="another replay"):
+            await first.resolve(found[1], Resolution.REPLAYED)
+    assert await letters.replay(settings, found, "cy", NOW) == {Resolution.REPLAYED: 1}
+    assert await letters.replay(settings, found, "dee", NOW) == {}
+    assert len(await settled_records(clean_topics, DISCOVERIES, 2)) == 2

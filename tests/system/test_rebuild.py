@@ -18,7 +18,7 @@ from services.cluster.rebuild import apply as applying
 from services.cluster.rebuild.folder import Folder, RebuildSettings
 from services.cluster.rebuild.source import state_tail
 from services.cluster.rebuild.standing import Standing
-from services.cluster.rebuild.start import Rebuild
+from services.cluster.rebuild.start import rebuild
 from shared.contracts import Article, Command, CommandOp, InputKind, Publisher, Story, StoryInput, StoryStatus, StoryUpdated
 from shared.ids import article_id
 from shared.kafka.decision import Output, SourceRecord
@@ -133,7 +133,7 @@ async def test_a_rebuild_is_shown_applied_over_a_kill_and_then_nothing(clean_top
         await write(clean_topics, inputs[:-5])
         gone, split_off = await scramble(clean_topics, settings)
 
-        progress = await Rebuild(settings, re_enrich=False, tell=lambda _partition, _progress: None).run()
+        progress = await rebuild(settings, re_enrich=False, tell=lambda _partition, _progress: None)
         assert (progress.partitions[ENGLISH].reused, progress.partitions[ENGLISH].encoded) == (COUNT - 5, 0)
         code, said = await slugline(settings, "rebuild", "status", "--json")
         assert (code, json.loads(said)["state"]) == (0, "done")
@@ -209,7 +209,7 @@ async def test_without_kept_features_texts_are_enriched_again(clean_topics: str,
     with running(Service("assign", tmp_path / "assign.log", kafka_bootstrap_servers=clean_topics, clock_interval_s=100_000)):
         await write(clean_topics, enriched(made))
         await until_taken(settings, "articles")
-    progress = await Rebuild(settings, re_enrich=True, tell=lambda _partition, _progress: None).run()
+    progress = await rebuild(settings, re_enrich=True, tell=lambda _partition, _progress: None)
     english = progress.partitions[ENGLISH]
     assert (english.reused, english.encoded, english.missing, english.clustered) == (0, 11, 1, 11)
     report = (await applying.difference(settings)).to_json(10)

@@ -3,7 +3,6 @@
 import asyncio
 import getpass
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,8 +22,6 @@ console = Console()
 FolderName = Annotated[Path | None, typer.Option("--folder", help="where the rebuild is kept; else SLUGLINE_REBUILD_FOLDER")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object, for programs")]
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
-NICENESS = 10
-"""A rebuild gives way to the live services of its machine."""
 
 
 def _settings(folder: Path | None) -> Any:
@@ -44,7 +41,7 @@ def start(
     Example: SLUGLINE_CLOSE_AFTER_H=48 slugline rebuild start
     """
     from services.cluster.rebuild.folder import Folder
-    from services.cluster.rebuild.start import Rebuild
+    from services.cluster.rebuild.start import rebuild
 
     settings = _settings(folder)
     kept = Folder(settings.rebuild_folder)
@@ -58,7 +55,6 @@ def start(
                 "rebuild_there", f"a rebuild is in {settings.rebuild_folder} ({present}); drop it, or: slugline rebuild start --again"
             )
         kept.drop()
-    os.nice(NICENESS)
     columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[int, TaskID] = {}
@@ -69,7 +65,7 @@ def start(
             done = progress.encoded if progress.state == "encodes" else progress.clustered
             bars.update(tasks[partition], description=f"partition {partition} {progress.state}", completed=done, total=progress.articles)
 
-        asyncio.run(Rebuild(settings, re_enrich=re_enrich, tell=tell).run())
+        asyncio.run(rebuild(settings, re_enrich=re_enrich, tell=tell))
     status(folder)
     console.print("See what would change: slugline rebuild diff", markup=False)
 

@@ -27,6 +27,12 @@ class RebuildSettings(StoryRules):
         le=1_000,
         description="commands sent before assign is waited for: more is faster, and later for articles that come meanwhile",
     )
+    rebuild_processes: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="partitions clustered at once, a process each; 0: one for each core but one, to leave room for live services",
+    )
     rebuild_wait_s: float = Field(default=60, gt=0, description="how long assign may take for a chunk of commands before applying gives up")
 
 
@@ -93,8 +99,19 @@ class Folder:
             held = json.loads((self.path / "rebuild.json").read_text())
         except FileNotFoundError:
             raise Refused("no_rebuild", f"there is no rebuild in {self.path}; begin one with: slugline rebuild start") from None
-        held["partitions"] = {int(number): PartitionProgress(**one) for number, one in held["partitions"].items()}
+        held["partitions"] = {int(number): self.partition(int(number)) for number in held["partitions"]}
         return Progress(**held)
+
+    def partition(self, number: int) -> PartitionProgress:
+        """Read how far a partition is."""
+        try:
+            return PartitionProgress(**json.loads((self.path / f"partition-{number}.json").read_text()))
+        except FileNotFoundError:
+            return PartitionProgress()
+
+    def save_partition(self, number: int, progress: PartitionProgress) -> None:
+        """Keep how far a partition is."""
+        self._write(f"partition-{number}.json", asdict(progress))
 
     def finished(self) -> Progress:
         """Read a rebuild that is done. Raises `Refused` for any other."""
@@ -125,7 +142,12 @@ class Folder:
         """Delete what is ours, and the folder if nothing else is in it. Raises `Refused` while the rebuild runs."""
         if self.progress().standing == "running":
             raise Refused("rebuild_runs", f"the rebuild in {self.path} runs (process {self.progress().pid}); end it first")
-        for path in (*self.path.glob("groups-*.json"), self.path / "rebuild.json", self.path / "applied.jsonl"):
+        for path in (
+            *self.path.glob("groups-*.json"),
+            *self.path.glob("partition-*.json"),
+            self.path / "rebuild.json",
+            self.path / "applied.jsonl",
+        ):
             path.unlink(missing_ok=True)
         if not any(self.path.iterdir()):
             shutil.rmtree(self.path)

@@ -1,7 +1,11 @@
-"""A rebuild's run: read what stands, gather or make features, group anew, keep the outcome."""
+"""A rebuild's run: read what stands, gather or make features, group anew, keep the outcome. Partitions run side by side."""
 
+import asyncio
+import multiprocessing
+import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -18,111 +22,125 @@ from shared.topics import STORY_PARTITIONS
 
 Tell = Callable[[int, PartitionProgress], None]
 SAVE_S = 0.5
+NICENESS = 10
+"""A rebuild gives way to the live services of its machine."""
 
 
-class Rebuild:
-    """One run. `tell` hears of each partition's progress."""
+async def rebuild(settings: RebuildSettings, *, re_enrich: bool, tell: Tell) -> Progress:
+    """Cluster all partitions. A failure is noted in the folder and raised. `tell` hears of each partition's progress."""
+    folder = Folder(settings.rebuild_folder)
+    rules = settings.model_dump(mode="json", include=set(StoryRules.__annotations__))
+    progress = Progress(str(uuid4()), running_version(), FEATURES_VERSION, datetime.now(UTC).isoformat(), rules)
+    progress.partitions = {partition: PartitionProgress() for partition in range(STORY_PARTITIONS)}
+    folder.save(progress)
+    pool = ProcessPoolExecutor(
+        settings.rebuild_processes or max(1, (os.cpu_count() or 2) - 1), mp_context=multiprocessing.get_context("spawn")
+    )
+    try:
+        loop = asyncio.get_running_loop()
+        work = [loop.run_in_executor(pool, cluster, settings, partition, re_enrich) for partition in progress.partitions]
+        pending: set[asyncio.Future[None]] = set(work)
+        while pending:
+            done, pending = await asyncio.wait(pending, timeout=SAVE_S, return_when=asyncio.FIRST_EXCEPTION)
+            for one in done:
+                one.result()
+            for partition in progress.partitions:
+                progress.partitions[partition] = folder.partition(partition)
+                tell(partition, progress.partitions[partition])
+    except BaseException as error:
+        progress.state, progress.error = "failed", f"{type(error).__name__}: {error}"
+        raise
+    else:
+        progress.state = "done"
+    finally:
+        pool.shutdown(wait=progress.state == "done", cancel_futures=True)
+        progress.ended_at = datetime.now(UTC).isoformat()
+        folder.save(progress)
+    return progress
 
-    def __init__(self, settings: RebuildSettings, *, re_enrich: bool, tell: Tell) -> None:
-        """Keep what to do; `run` reads."""
+
+def cluster(settings: RebuildSettings, partition: int, re_enrich: bool) -> None:
+    """Cluster one partition, in a process of its own."""
+    os.nice(NICENESS)
+    asyncio.run(_Partition(settings, partition, re_enrich=re_enrich).run())
+
+
+class _Partition:
+    def __init__(self, settings: RebuildSettings, partition: int, *, re_enrich: bool) -> None:
         self._settings = settings
         self._rules = StoryRules(**{name: getattr(settings, name) for name in StoryRules.model_fields})
+        self._partition = partition
         self._re_enrich = re_enrich
-        self._tell = tell
         self._folder = Folder(settings.rebuild_folder)
-        self._maker: FeatureMaker | None = None
+        self._progress = PartitionProgress()
         self._saved_at = 0.0
-        rules = self._rules.model_dump(mode="json", include=_own_fields(StoryRules))
-        self._progress = Progress(str(uuid4()), running_version(), FEATURES_VERSION, datetime.now(UTC).isoformat(), rules)
 
-    async def run(self) -> Progress:
-        """Cluster all partitions; a failure is noted in the folder and raised."""
-        self._progress.partitions = {partition: PartitionProgress() for partition in range(STORY_PARTITIONS)}
-        self._folder.save(self._progress)
-        try:
-            for partition, progress in self._progress.partitions.items():
-                await self._cluster(partition, progress)
-        except BaseException as error:
-            self._progress.state, self._progress.error = "failed", f"{type(error).__name__}: {error}"
-            raise
-        else:
-            self._progress.state = "done"
-        finally:
-            self._progress.ended_at = datetime.now(UTC).isoformat()
-            self._folder.save(self._progress)
-        return self._progress
-
-    async def _cluster(self, partition: int, progress: PartitionProgress) -> None:
-        self._note(partition, "reads")
+    async def run(self) -> None:
+        progress = self._progress
+        self._note("reads")
         began = time.perf_counter()
-        async with state_tail(self._settings, partition, keep_features=not self._re_enrich) as tail:
+        async with state_tail(self._settings, self._partition, keep_features=not self._re_enrich) as tail:
             standing = await tail.catch_up()
         members = {member.article_id: member for member in standing.placed() if member.present}
         progress.articles, progress.next_offset = len(members), standing.next_offset
-        features = self._usable(standing, members)
-        await self._read_inputs(partition, members, features)
+        features = _usable(standing, members)
+        await self._read_inputs(members, features)
         progress.reused = len(features)
         progress.read_s = round(time.perf_counter() - began, 3)
-        await self._encode(partition, members, features, progress)
+        await self._encode(members, features)
         progress.missing = len(members) - len(features)
-        self._note(partition, "clusters")
+        self._note("clusters")
         history = in_order(_past(member, features.pop(article_id)) for article_id, member in members.items() if article_id in features)
         began = time.perf_counter()
 
         def advance(done: int) -> None:
             progress.clustered, progress.cluster_s = done, round(time.perf_counter() - began, 3)
-            self._note(partition, "clusters", soon=False)
+            self._note("clusters", soon=False)
 
-        groups = regroup(partition, history, standing.ties, standing.owners, self._rules, advance=advance)
-        self._folder.save_groups(partition, groups)
-        self._note(partition, "done")
+        groups = regroup(self._partition, history, standing.ties, standing.owners, self._rules, advance=advance)
+        self._folder.save_groups(self._partition, groups)
+        self._note("done")
 
-    def _usable(self, standing: Standing, members: dict[UUID, MemberRecord]) -> dict[UUID, Features]:
-        found = {}
-        for article_id in members:
-            value = standing.features.pop(article_id, None)
-            if value is not None and (features := Features.model_validate_json(value)).features_version == FEATURES_VERSION:
-                found[article_id] = features
-        standing.features.clear()
-        return found
-
-    async def _read_inputs(self, partition: int, members: dict[UUID, MemberRecord], features: dict[UUID, Features]) -> None:
+    async def _read_inputs(self, members: dict[UUID, MemberRecord], features: dict[UUID, Features]) -> None:
         wanted = {article_id: member.version for article_id, member in members.items() if article_id not in features}
         if self._re_enrich or not wanted:
             return
-        async for article in kept_inputs(self._settings, partition, wanted):
+        async for article in kept_inputs(self._settings, self._partition, wanted):
             assert article.features is not None
             if article.features.features_version == FEATURES_VERSION:
                 features[article.article_id] = article.features
 
-    async def _encode(
-        self, partition: int, members: dict[UUID, MemberRecord], features: dict[UUID, Features], progress: PartitionProgress
-    ) -> None:
+    async def _encode(self, members: dict[UUID, MemberRecord], features: dict[UUID, Features]) -> None:
         """Make the features that are kept nowhere, from the texts that are."""
         wanted = {article_id: member.version for article_id, member in members.items() if article_id not in features}
         if not wanted:
             return
-        self._note(partition, "encodes")
+        self._note("encodes")
+        maker: FeatureMaker | None = None
         began = time.perf_counter()
         async for article in kept_texts(self._settings, wanted):
-            self._maker = self._maker or FeatureMaker()
-            features[article.article_id] = self._maker.features(article.title, article.text, article.language)
-            progress.encoded += 1
-            progress.encode_s = round(time.perf_counter() - began, 3)
-            self._note(partition, "encodes", soon=False)
-        progress.encoded = len(features) - progress.reused
+            maker = maker or FeatureMaker()
+            features[article.article_id] = maker.features(article.title, article.text, article.language)
+            self._progress.encoded = len(features) - self._progress.reused
+            self._progress.encode_s = round(time.perf_counter() - began, 3)
+            self._note("encodes", soon=False)
 
-    def _note(self, partition: int, state: str, *, soon: bool = True) -> None:
-        progress = self._progress.partitions[partition]
-        progress.state = state
-        self._tell(partition, progress)
+    def _note(self, state: str, *, soon: bool = True) -> None:
+        self._progress.state = state
         if soon or time.monotonic() - self._saved_at > SAVE_S:
-            self._folder.save(self._progress)
+            self._folder.save_partition(self._partition, self._progress)
             self._saved_at = time.monotonic()
 
 
-def _own_fields(rules: type[StoryRules]) -> set[str]:
-    return set(rules.__annotations__)
+def _usable(standing: Standing, members: dict[UUID, MemberRecord]) -> dict[UUID, Features]:
+    """Give the features that assign holds, where this version would make them alike."""
+    found = {}
+    for article_id in members:
+        value = standing.features.pop(article_id, None)
+        if value is not None and (features := Features.model_validate_json(value)).features_version == FEATURES_VERSION:
+            found[article_id] = features
+    standing.features.clear()
+    return found
 
 
 def _past(member: MemberRecord, features: Features) -> Past:

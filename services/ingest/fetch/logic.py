@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.ingest.control import BLOCKED, Control
 from services.ingest.fetch.discover import PageOutcome, Retry, from_check, from_discovery, from_page
+from services.ingest.fetch.erased import erased_keys, without_erased
 from services.ingest.fetch.publish import Schedule
 from services.ingest.fetch.state import (
     ALIAS_PREFIX,
@@ -76,6 +77,7 @@ class FetchLogic:
         queues = HostQueues(self._is_current, context.delay_s, context.host_concurrency)
         self._turns = HostTurns(queues, context.pages, context.control, context.clock)
         self._running: set[tuple[Kind, UUID]] = set()
+        self._control_changed = asyncio.Event()
 
     def restore(self, key: str, value: bytes | None) -> None:
         """Take a changelog record."""
@@ -93,7 +95,8 @@ class FetchLogic:
         if record.value is None:
             raise InvalidMessage("a discovery has no value")
         now = datetime.fromtimestamp(record.timestamp_ms / 1000, tz=UTC)
-        return from_discovery(self, Discovery.from_bytes(record.value), record, now, self._context.schedule)
+        decision = from_discovery(self, Discovery.from_bytes(record.value), record, now, self._context.schedule)
+        return without_erased(decision, self._context.control)
 
     def apply(self, decision: Decision) -> None:
         """Take over changed state."""
@@ -118,12 +121,14 @@ class FetchLogic:
     async def act(self, submit: Submit) -> None:
         """Fetch pages as they fall due, hosts apart, and drop what is too old to matter."""
         unfollow = self._context.control.follow(self._turns.look_again)
+        unfollow_erasures = self._context.control.follow(self._control_changed.set)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._sweep_again_and_again(submit))
                 await self._turns.begin_each(tasks, lambda host, key, kind: self._fetch(host, key, kind, submit))
         finally:
             unfollow()
+            unfollow_erasures()
             with contextlib.suppress(KeyError):  # another owner's now
                 WAITING.remove(str(self._partition))
 
@@ -198,26 +203,29 @@ class FetchLogic:
         return PageOutcome(at=self._context.clock(), final_url=url, refused=refused)
 
     def _conclude(self, host: Host, key: UUID, kind: Kind, outcome: PageOutcome) -> Decision:
+        control = self._context.control
         if kind == "page":
-            return from_page(self, key, outcome, self._context.retry, self._context.schedule, self._partition)
+            return without_erased(from_page(self, key, outcome, self._context.retry, self._context.schedule, self._partition), control)
         host_fails = host.fails()
         if host_fails and (outcome.gone or outcome.missing):
             log.warning(
                 "host_checks_fail", article_id=str(key), note="a fifth or more of this host's checks fail; nothing is withdrawn for it"
             )
-        return from_check(self, key, outcome, self._context.schedule, host_fails=host_fails)
+        return without_erased(from_check(self, key, outcome, self._context.schedule, host_fails=host_fails), control)
 
     # Forgetting
 
     async def _sweep_again_and_again(self, submit: Submit) -> None:
         while True:
-            await asyncio.sleep(SWEEP_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._control_changed.wait(), timeout=SWEEP_S)
+            self._control_changed.clear()
             await submit(self._sweep)
 
     def _sweep(self) -> Decision:
         now = self._context.clock()
         old = now - self._context.state_for
-        gone: dict[str, bytes | None] = {}
+        gone: dict[str, bytes | None] = dict.fromkeys(erased_keys(self.articles, self.pending, self.fresh, self._context.control))
         for key, fresh in self.fresh.items():
             if fresh.article.fetched_at < now - FRESH_FOR:
                 gone[fresh_key(key)] = None

@@ -14,12 +14,14 @@ import asyncpg
 from services.publish.connect import Connection
 from services.publish.materialise import tables
 from services.publish.materialise.entries import ENTRIES_LOCK, fill_view
+from services.publish.webhooks.queue import touch_stories
 from shared.errors import Refused
 
 SWAPPED: Final = (*(table.name for table in tables.ALL), "feed_entries", "consumed_offsets")
 """All that topics say, and what is derived from it in the same transactions."""
-SCRATCH: Final = ("brief_queue", "brief_failures", "worker_status", "alembic_version", "webhooks", "webhook_told", "webhook_pending")
-"""What the filling materialiser writes or reads besides, and what is thrown away with the second schema."""
+READ: Final = ("feed_views",)
+"""What operators wrote and the filling materialiser reads: shown in the second schema as it is. All other tables are empty there, so that
+what it writes beside the rows (briefs' and webhooks' queues) reaches nobody, and goes with that schema."""
 LOCK_WAIT_MS: Final = 300
 """How long the swap waits for readers to let go of tables: less than Postgres takes to call it a deadlock, so that no reader is ended."""
 PAUSE_S: Final = 0.05
@@ -72,6 +74,16 @@ _BEHIND: Final = """
 SELECT coalesce(sum(greatest(l.next_offset - coalesce(s.next_offset, 0), 0)), 0)::bigint
 FROM {live}.consumed_offsets l LEFT JOIN {spare}.consumed_offsets s USING (topic, partition)
 """
+_AHEAD_SINCE: Final = """
+SELECT min(coalesce(l.appended_at, '-infinity')) - interval '1 minute'
+FROM {live}.consumed_offsets l JOIN {spare}.consumed_offsets s USING (topic, partition) WHERE s.next_offset > l.next_offset
+"""
+_CHANGED_SINCE: Final = """
+SELECT story_id FROM stories WHERE appended_at >= $1
+UNION SELECT story_id FROM story_briefs WHERE appended_at >= $1
+UNION SELECT m.story_id FROM articles a JOIN story_members m USING (article_id) WHERE a.appended_at >= $1
+"""
+_QUEUE_BRIEFS: Final = "INSERT INTO brief_queue (story_id) SELECT unnest($1::uuid[])"
 _VIEWS_PRINT: Final = "SELECT md5(coalesce(string_agg(v::text, '|' ORDER BY v.feed), '')) FROM {live}.feed_views v"
 
 
@@ -104,15 +116,16 @@ async def prepare(connection: Connection, schemas: Schemas) -> None:
         await connection.execute(f"CREATE SCHEMA {spare}")
         for row in await connection.fetch(_FUNCTIONS, schemas.live):
             await connection.execute(row["definition"].replace(f"FUNCTION {schemas.live}.", f"FUNCTION {spare}.", 1))
-        cloned = (*SWAPPED, *SCRATCH)
+        cloned = []
         for row in await connection.fetch(_TABLES, schemas.live):
             name = _quoted(row["relname"])
-            if row["relname"] in cloned:
-                await connection.execute(f"CREATE TABLE {spare}.{name} (LIKE {live}.{name} INCLUDING ALL EXCLUDING INDEXES)")
-            else:
+            if row["relname"] in READ:
                 await connection.execute(f"CREATE VIEW {spare}.{name} AS SELECT * FROM {live}.{name}")
+            else:
+                await connection.execute(f"CREATE TABLE {spare}.{name} (LIKE {live}.{name} INCLUDING ALL EXCLUDING INDEXES)")
+                cloned.append(row["relname"])
         for query in (_INDEXES, _OPTIONS):
-            for row in await connection.fetch(query, schemas.live, schemas.spare, list(cloned)):
+            for row in await connection.fetch(query, schemas.live, schemas.spare, cloned):
                 await connection.execute(row["statement"])
         await connection.execute(f"INSERT INTO {spare}.alembic_version SELECT * FROM {live}.alembic_version")
 
@@ -163,6 +176,7 @@ async def _try_swap(connection: Connection, schemas: Schemas, filled: str) -> tu
             return 0.0, "feeds were edited"
         began = time.monotonic()
         await connection.execute(f"LOCK TABLE {', '.join(f'{live}.{name}' for name in SWAPPED)} IN ACCESS EXCLUSIVE MODE")
+        ahead_since = await connection.fetchval(_AHEAD_SINCE.format(live=live, spare=spare))
         # Under the live search path, names in their text mean the live tables: those of before now, the new ones at the end.
         depending = await connection.fetch(_DEPENDING, schemas.live, list(SWAPPED), schemas.spare)
         await connection.execute(f"DROP SCHEMA IF EXISTS {past} CASCADE")
@@ -174,6 +188,11 @@ async def _try_swap(connection: Connection, schemas: Schemas, filled: str) -> tu
             options = f" WITH ({', '.join(view['reloptions'])})" if view["reloptions"] else ""
             where = f"{_quoted(view['nspname'])}.{_quoted(view['relname'])}"
             await connection.execute(f"CREATE OR REPLACE VIEW {where}{options} AS {view['definition']}")
+        if ahead_since is not None:
+            # The new rows hold records that the live ones did not: nobody was told of these changes yet.
+            changed = [row["story_id"] for row in await connection.fetch(_CHANGED_SINCE, ahead_since)]
+            await touch_stories(connection, changed)
+            await connection.execute(_QUEUE_BRIEFS, changed)
         await connection.execute("SELECT pg_notify('slugline_stories', '')")
     return time.monotonic() - began, ""
 

@@ -1,0 +1,87 @@
+"""What an erased article could be known by, and whether bytes hold any of it. Pure."""
+
+import json
+import re
+from base64 import b64decode
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from shared.contracts import Article
+
+SHORTEST: Final = 24
+"""Characters of a passage that tells whose it is."""
+PASSAGE: Final = 60
+PASSAGES: Final = 60
+"""Passages of one text that are looked for: its first ones, for they are what briefs and feeds quote."""
+_ENDS: Final = re.compile(r'[.!?;:"“”„»«\\\n\r\t。！？]+')
+_IDS: Final = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+@dataclass(slots=True)
+class Needles:
+    """Ids, and passages of titles, URLs and texts. `others`: passages that other articles have too, so they prove nothing."""
+
+    ids: set[UUID] = field(default_factory=set)
+    titles: set[str] = field(default_factory=set)
+    passages: set[str] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)
+
+    def add(self, article: Article) -> None:
+        """Know a version of an article."""
+        self.ids.add(article.article_id)
+        if article.title:
+            self.titles.add(article.title)
+        self.passages.update(url for url in (article.url, article.canonical_url) if len(url) >= SHORTEST)
+        for text in (article.title, article.summary, article.text):
+            self.passages.update(passages(text))
+
+    @property
+    def sought(self) -> list[str]:
+        """List the passages that are the erased articles' alone."""
+        return sorted(self.passages - self.others)
+
+    def content(self) -> "Finder":
+        """Give what finds them in bytes."""
+        return Finder(self.ids, self.sought)
+
+
+def passages(text: str) -> Iterator[str]:
+    """Cut a text into passages that are long enough to be its own, without what JSON or SQL would write otherwise."""
+    found = 0
+    for part in _ENDS.split(text):
+        passage = part.strip()[:PASSAGE].strip()
+        if len(passage) >= SHORTEST:
+            yield passage
+            found += 1
+            if found == PASSAGES:
+                return
+
+
+class Finder:
+    """Finds ids and passages in the bytes of a record."""
+
+    def __init__(self, ids: Iterable[UUID], sought: Iterable[str]) -> None:
+        """Prepare the search."""
+        self._ids = frozenset(str(one).encode() for one in ids)
+        forms = {form for passage in sought for form in (passage, json.dumps(passage)[1:-1])}
+        self._passages = sorted(form.encode("utf-8", "replace") for form in forms)
+
+    def passage_in(self, value: bytes) -> str | None:
+        """Give the first passage found, None where there is none."""
+        return next((passage.decode(errors="replace") for passage in self._passages if passage in value), None)
+
+    def id_in(self, value: bytes) -> bool:
+        """Say whether one of the ids is named."""
+        return not self._ids.isdisjoint(_IDS.findall(value))
+
+
+def inner(value: bytes) -> bytes:
+    """Give a dead letter's bytes with those of the input that it holds."""
+    try:
+        letter: Any = json.loads(value)
+        held = [b64decode(letter[name]) for name in ("key", "value") if isinstance(letter.get(name), str)]
+    except (ValueError, AttributeError):
+        return value
+    return b"\n".join((value, *held))
