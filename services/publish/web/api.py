@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from services.publish import read
 from services.publish.web import answers
-from services.publish.web.cursor import read_cursor, write_cursor
+from services.publish.web.cursor import PATTERN, read_cursor, write_cursor
 from services.publish.web.fanout import Interest
 from services.publish.web.limits import client_key
 from services.publish.web.lookup import all_feeds, feed_stories, search_stories, whole_story
@@ -24,7 +24,7 @@ from services.publish.web.streams import EventStream
 SOURCES = 200
 """Sources in one answer about a story; `/sources` has them all."""
 
-Cursor = Annotated[str | None, Query(description="where to go on, as `next` gave it", max_length=100)]
+Cursor = Annotated[str | None, Query(description="where to go on, as `next` gave it", json_schema_extra={"pattern": PATTERN})]
 Limit = Annotated[int, Query(ge=1, le=100, description="how many")]
 StoryId = Annotated[UUID, Path(description="a story's id; a merged story's redirects")]
 FeedId = Annotated[str, Path(description="such as top, language/en, publisher/example.org", max_length=400)]
@@ -35,7 +35,7 @@ def _json(told: Any) -> Response:
 
 
 def _after(cursor: str | None) -> read.Page | None:
-    if not cursor:
+    if cursor is None:
         return None
     page = read_cursor(cursor)
     if page is None:

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from services.publish.read import Page
 
+PATTERN = r"^(?:[A-Za-eg-z0-9-][A-Za-z0-9_-]|[f_][A-Za-z0-9-])[A-Za-z0-9_-]{30}$"
+"""What every cursor looks like: 24 bytes in base64url; the first twelve bits are never all ones, since the rank is a number."""
 _FORM = struct.Struct(">d16s")
 
 
@@ -22,4 +24,4 @@ def read_cursor(text: str) -> Page | None:
         rank, story_id = _FORM.unpack(base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True))
     except (ValueError, binascii.Error, struct.error):
         return None
-    return None if math.isnan(rank) else Page(rank, UUID(bytes=story_id))
+    return Page(rank, UUID(bytes=story_id)) if math.isfinite(rank) else None
