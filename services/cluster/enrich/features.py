@@ -14,7 +14,7 @@ import numpy.typing as npt
 from rensa import RMinHash
 
 from services.cluster.enrich.background import background_of
-from services.cluster.enrich.encoder import SentenceEncoder
+from services.cluster.enrich.encoder import SentenceEncoder, Vector
 from services.cluster.enrich.stems import Word, clean, stemmer_of, words_of
 from shared.contracts import Features
 
@@ -44,12 +44,19 @@ class FeatureMaker:
         self._encoder = encoder if encoder is not None else SentenceEncoder()
 
     def features_of(self, articles: Iterable[tuple[str, str, str]]) -> list[Features]:
-        """Give the features of (title, text, language) triples; each is what it would be alone."""
-        return [self.features(title, text, language) for title, text, language in articles]
+        """Give the features of (title, text, language) triples; each is what it would be alone.
+
+        Never raises for any text. `language` is ISO 639, `und` where unknown. Together they are encoded faster.
+        """
+        cleaned = [(clean(_sound(title[:2_000])), clean(_sound(text[:TEXT_CHARS])), language) for title, text, language in articles]
+        vectors = self._encoder.encode([_beginning(title, text) for title, text, _ in cleaned])
+        return [self._features(*article, vector) for article, vector in zip(cleaned, vectors, strict=True)]
 
     def features(self, title: str, text: str, language: str) -> Features:
-        """Give one article's features; never raises for any text. `language` is ISO 639, `und` where unknown."""
-        title, text = clean(_sound(title[:2_000])), clean(_sound(text[:TEXT_CHARS]))
+        """Give one article's features."""
+        return self.features_of([(title, text, language)])[0]
+
+    def _features(self, title: str, text: str, language: str, vector: Vector | None) -> Features:
         title_words, text_words = words_of(title, TITLE_WORDS), words_of(text, SHINGLED_WORDS)
         lead_words = text_words[:LEAD_WORDS]
         stem = stemmer_of(language)
@@ -60,7 +67,6 @@ class FeatureMaker:
                 counts[term] = counts.get(term, 0.0) + times
         terms = list(counts)[:MAX_TERMS]
         ids = [term_id(term) for term in terms]
-        vector = self._encoder.encode(_beginning(title, text))
         return Features(
             features_version=FEATURES_VERSION,
             title_terms=tuple(dict.fromkeys(title_stems)),
@@ -76,7 +82,8 @@ class FeatureMaker:
 
     def raw_vector(self, title: str, text: str) -> npt.NDArray[np.float32]:
         """Give the encoder's own vector (512) of a text's beginning, for fitting."""
-        return self._encoder.raw(_beginning(clean(_sound(title)), clean(_sound(text[:TEXT_CHARS]))))
+        vector: npt.NDArray[np.float32] = self._encoder.raw([_beginning(clean(_sound(title)), clean(_sound(text[:TEXT_CHARS])))])[0]
+        return vector
 
     def _rarities(self, language: str, ids: Sequence[int], terms: Sequence[str]) -> list[float]:
         background = background_of(language)

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import Stemmer
@@ -40,23 +40,32 @@ def words_of(text: str, limit: int) -> list[Word]:
     words: list[Word] = []
     first = True
     for match in _TOKEN.finditer(text):
-        token = match.group()
-        head = token[0]
-        if not head.isalnum() and len(token) == 1 and not _IS_UNSPACED.match(token):
+        known = _read(match.group())
+        if known is None:
             first = True
             continue
-        if _IS_UNSPACED.match(head):
-            run = token[:2_000]
-            if len(run) == 1:
-                words.append(Word(run, capital=False, number=False, first=first))
-            words.extend(Word(run[place : place + 2], capital=False, number=False, first=False) for place in range(len(run) - 1))
-        else:
-            folded = _POSSESSIVE.sub("", token.casefold())[:_MAX_WORD] or token[:_MAX_WORD].casefold()
-            words.append(Word(folded, capital=head.isupper(), number=any(map(str.isdigit, token)), first=first))
+        words += known[first]
         first = False
         if len(words) >= limit:
             break
     return words[:limit]
+
+
+@lru_cache(maxsize=100_000)
+def _read(token: str) -> tuple[tuple[Word, ...], tuple[Word, ...]] | None:
+    """Give a token's words within a sentence and at its beginning; None for the end of one."""
+    head = token[0]
+    if not _IS_UNSPACED.match(head):
+        if len(token) == 1 and not head.isalnum():
+            return None
+        folded = _POSSESSIVE.sub("", token.casefold())[:_MAX_WORD] or token[:_MAX_WORD].casefold()
+        inner = Word(folded, capital=head.isupper(), number=any(map(str.isdigit, token)), first=False)
+        return (inner,), (replace(inner, first=True),)
+    run = token[:2_000]
+    if len(run) == 1:
+        return (Word(run, capital=False, number=False, first=False),), (Word(run, capital=False, number=False, first=True),)
+    pairs = tuple(Word(run[place : place + 2], capital=False, number=False, first=False) for place in range(len(run) - 1))
+    return pairs, pairs
 
 
 def clean(text: str) -> str:

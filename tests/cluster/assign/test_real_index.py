@@ -1,7 +1,7 @@
 """The state machine around the real index and the real features: restarts leave no trace."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from zlib import crc32
 
@@ -25,7 +25,10 @@ WORDS = [
 class Encoder:
     """Stands for the sentence encoder: a vector from the words themselves, and a rarity for each form of a word."""
 
-    def encode(self, text: str) -> np.ndarray:
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        return [self._vector(text) for text in texts]
+
+    def _vector(self, text: str) -> np.ndarray:
         total = sum((np.random.default_rng(crc32(word.encode())).normal(size=256) for word in text.lower().split()), np.zeros(256))
         return np.clip(np.rint(total * 256 / max(np.linalg.norm(total), 1e-6)), -127, 127).astype(np.int8)
 
