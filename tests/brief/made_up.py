@@ -74,7 +74,8 @@ class Labelled:
     name: str
 
 
-LABELLED = ("labelled.toml", "labelled_wire.toml", "labelled_second.toml")
+LABELLED = ("labelled.toml", "labelled_wire.toml", "labelled_second.toml", "labelled_retold.toml", "labelled_mixed.toml")
+"""Sets that the check was built on."""
 
 
 def labelled_stories(file: str) -> Iterator[tuple[dict[str, Any], list[Source]]]:

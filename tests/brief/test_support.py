@@ -6,7 +6,14 @@ from services.publish.brief.support import Fault, check, find_evidence
 from tests.brief.made_up import LABELLED, labelled_pairs, reading
 
 PRECISION = 0.97
-RECALL = 0.85
+RECALL = {
+    "labelled.toml": 0.85,
+    "labelled_wire.toml": 0.9,
+    "labelled_second.toml": 0.85,
+    "labelled_retold.toml": 0.7,
+    "labelled_mixed.toml": 0.75,
+}
+"""Free retelling is found less often than what was edited."""
 CONTEXT = "In the end Marsh, Okoro, Tarrant, Vass and Voss went home."
 """Shows whose names the short texts have."""
 
@@ -23,16 +30,28 @@ def fault(sentence: str, passage: str) -> Fault | None:
     return check(marks, [core], article, [], core)[1]
 
 
-@pytest.mark.parametrize("file", LABELLED)
-def test_labelled_pairs_are_judged_as_a_reader_judged_them(file: str) -> None:
-    pairs = list(labelled_pairs(file))
-    cited = {pair.name: pair.states for pair in pairs if find_evidence(pair.statement.marks, pair.article) is not None}
-    stated = [pair.name for pair in pairs if pair.states]
-    wrong = [name for name, is_stated in cited.items() if not is_stated]
-    missed = [name for name in stated if name not in cited]
-    assert len(stated) >= 20
-    assert len(wrong) <= (1 - PRECISION) * len(cited), wrong
-    assert len(missed) <= (1 - RECALL) * len(stated), missed
+def judged(file: str) -> tuple[list[str], list[str], int]:
+    """Give the pairs of a labelled file that are cited wrongly, those that are missed, and how many are cited rightly."""
+    wrong, missed, right = [], [], 0
+    for pair in labelled_pairs(file):
+        cited = find_evidence(pair.statement.marks, pair.article) is not None
+        if cited and not pair.states:
+            wrong.append(pair.name)
+        elif pair.states and not cited:
+            missed.append(pair.name)
+        right += cited and pair.states
+    return wrong, missed, right
+
+
+def test_labelled_pairs_are_judged_as_a_reader_judged_them() -> None:
+    wrong: list[str] = []
+    right = 0
+    for file, recall in RECALL.items():
+        cited_wrongly, missed, cited_rightly = judged(file)
+        assert cited_rightly >= recall * (cited_rightly + len(missed)), (file, missed)
+        wrong += cited_wrongly
+        right += cited_rightly
+    assert right >= PRECISION * (right + len(wrong)), wrong
 
 
 def test_there_are_enough_labelled_pairs() -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from services.publish.brief.source import Source
 from shared.contracts import Brief, Story, StoryStatus
 
-COMPOSER: Final = 1
+COMPOSER: Final = 2
 """Raised when the composing changes so that briefs made before should be made anew when their story is next touched."""
 EXPECTED: Final = timedelta(days=1)
 """An article fetched within it must have its row soon; an older one may have left its topic."""

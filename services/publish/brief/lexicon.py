@@ -42,6 +42,10 @@ STEMMERS: Mapping[str, str] = {
 }
 
 
+INTENT = -1
+"""The class of the turning words that tell of what is only meant to be."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Lexicon:
     """One language's word lists, in lower case."""
@@ -57,6 +61,8 @@ class Lexicon:
     negations: frozenset[str] = frozenset()
     turns: Mapping[str, int] = field(default_factory=dict)
     """A word's class: denial, refusal, possibility, condition … A class is in both texts or in neither."""
+    futures: frozenset[str] = frozenset()
+    """Words of the future, which say what an intent says: "will"."""
     opposites: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """A word's pair and side of it."""
     speech: frozenset[str] = frozenset()
@@ -93,12 +99,16 @@ class Lexicon:
     months: Mapping[str, int] = field(default_factory=dict)
     dates: frozenset[str] = frozenset()
     """All words of days and months."""
+    spans: frozenset[str] = frozenset()
+    """Words before a day that make it a span: "since"."""
     relative_days: Mapping[str, int] = field(default_factory=dict)
     number_words: Mapping[str, float] = field(default_factory=dict)
     scales: Mapping[str, float] = field(default_factory=dict)
     percent: frozenset[str] = frozenset()
     same: Mapping[str, str] = field(default_factory=dict)
     """A word's (or its stem's, or two joined words') standard form, where several say the same."""
+    near: tuple[tuple[str, ...], ...] = ()
+    """Families of words that may stand for each other where the rest of a sentence agrees; a word may be in several."""
     place_terms: frozenset[str] = frozenset()
     """Terms of countries and their peoples."""
     metonyms: Mapping[str, str] = field(default_factory=dict)
@@ -128,6 +138,8 @@ class Lexicon:
     articles: frozenset[str] = frozenset()
     units: frozenset[str] = frozenset()
     """Measures that wait for a border's other side: "nine minutes after"."""
+    ages: frozenset[str] = frozenset()
+    """Words that with a unit stand for a person: "the 41-year-old"."""
     infinitives: frozenset[str] = frozenset()
     """Words before a verb's infinitive: "to"."""
     least: frozenset[str] = frozenset()
@@ -208,7 +220,8 @@ def _build(code: str, raw: dict[str, Any]) -> Lexicon:
         stop=words("stop"),
         weak=words("weak"),
         negations=words("negations"),
-        turns=_numbered(line.split() for line in raw.get("turns", ())),
+        turns=_numbered(line.split() for line in raw.get("turns", ())) | dict.fromkeys(words("intents"), INTENT),
+        futures=words("futures"),
         opposites=opposites,
         speech=words("speech"),
         attributing=words("attributing"),
@@ -234,11 +247,13 @@ def _build(code: str, raw: dict[str, Any]) -> Lexicon:
         months=_numbered((line.split() for line in raw.get("months", ())), start=1),
         dates=frozenset(word for group in (*raw.get("weekdays", ()), *raw.get("months", ())) for word in group.split())
         | {word for word, _ in valued("relative_days")},
+        spans=words("spans"),
         relative_days={word: int(value) for word, value in valued("relative_days")},
         number_words=dict(valued("number_words")),
         scales=dict(valued("scales")),
         percent=words("percent"),
         same=same,
+        near=tuple(map(tuple, _lines(raw.get("near", "")))),
         place_terms=frozenset(line[0] for line in _lines(raw.get("places", ""))),
         metonyms={line[0]: stem_of(line[1]) for line in _lines(raw.get("metonyms", ""))},
         locatives=words("locatives"),
@@ -254,6 +269,7 @@ def _build(code: str, raw: dict[str, Any]) -> Lexicon:
         pair_words=words("pair_words"),
         articles=words("articles"),
         units=words("units"),
+        ages=words("ages"),
         infinitives=words("infinitives"),
         least=words("least"),
         intransitive=words("intransitive"),

@@ -34,13 +34,15 @@ class Limits:
     """Sentences of the first section at most: it is read in a glance."""
     sentences: int = 15
     """Sentences of a brief at most."""
-    coverage: float = 0.72
+    coverage: float = 0.69
     """Share of a sentence's weight that an article's passage must contain to count as stating it."""
-    short_coverage: float = 0.8
+    short_coverage: float = 0.74
     """The same for a sentence of few words, each of which says much of it."""
-    spread_coverage: float = 0.06
+    plain_coverage: float = 0.04
+    """What is added for a sentence without a number or quotation, which show best what a passage is about."""
+    spread_coverage: float = 0.07
     """What is added where the passage is several sentences, whose words come together by chance more easily."""
-    told_coverage: float = 0.66
+    told_coverage: float = 0.58
     """Share of the weight of its terms other than names that must be contained."""
     repetition: float = 0.5
     """Shared weight above which two sentences say the same."""

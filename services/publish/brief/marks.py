@@ -21,6 +21,8 @@ class Figure(NamedTuple):
     bound: frozenset[str]
     sides: frozenset[tuple[int, int]]
     """Sides of opposites in its clause: whether it rose or fell."""
+    counted: frozenset[str] = frozenset()
+    """The terms directly after it: what it counts."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +48,8 @@ class Marks:
     """For each superlative, the term that it raises."""
     turns: dict[int, frozenset[str]]
     """Class of turning words → the terms that they touch."""
+    future: bool
+    """It tells of what will be."""
     sides: dict[int, frozenset[int]]
     """Pair of opposites → the sides that are here."""
     quotes: tuple[str, ...]
@@ -60,7 +64,7 @@ class Marks:
     body_speaker: bool
     """An organisation named before is the speaker: "the company"."""
     pronouns: bool
-    """It has a pronoun for someone named before."""
+    """It has a pronoun for someone named before, or "the company" for one."""
     official: bool
     """An authority is the speaker: police, a ministry, figures."""
     partisan: bool
@@ -70,6 +74,14 @@ class Marks:
     passive: bool
     words: int
 
+
+COUNTED = 2
+"""Words after a number that tell what it counts."""
+ENOUGH = 2
+"""Terms after a negation from which those before it are not looked at."""
+SCORE = -1
+"""In place of a number's clause: what stands around a score or a year is not what it counts."""
+YEARS = (1800, 2100)
 
 _NONE: frozenset[str] = frozenset()
 _NO_TURNS: dict[int, frozenset[str]] = {}
@@ -101,6 +113,7 @@ class _Marker:
         self.run_end = -1
         self.breaks: list[int] = [0]
         self.counted: set[int] = set()
+        self.ends: dict[int, int] = {}
         self.figures: list[tuple[float, bool, int]] = []
         self.days: list[frozenset[str]] = []
         self.negations: list[int] = []
@@ -113,6 +126,7 @@ class _Marker:
         self.placed: set[str] = set()
         self.passive = False
         self.pronouns = False
+        self.future = False
         self.words = 0
 
     def read(self) -> Marks:
@@ -130,6 +144,8 @@ class _Marker:
                 resume = self._special(place, self.tokens[place])
                 if resume > place:
                     continue
+            if word.low in lexicon.futures:
+                self.future = True
             if word.stop:
                 low = word.low
                 if low in lexicon.passives:
@@ -142,6 +158,9 @@ class _Marker:
                 self._term(place, word, word.terms)
             else:
                 weight = word.weight
+                before = self.tokens[place - 1].word.low if place else ""
+                if (before in lexicon.articles and word.low in lexicon.bodies) or (before in lexicon.units and word.low in lexicon.ages):
+                    self.pronouns = True
                 for term in word.terms:
                     if weight >= terms.get(term, 0.0):
                         terms[term] = weight
@@ -160,6 +179,7 @@ class _Marker:
             negated=tuple([self._scope(place) for place in self.negations]) if self.negations else (),
             superlatives=tuple([self._raised(place) for place in self.highest]) if self.highest else (),
             turns=self._turns() if self.turning else _NO_TURNS,
+            future=self.future,
             sides={pair: frozenset(found) for pair, found in self.sides.items()} if self.sides else _NO_SIDES,
             quotes=find_quotes(self.text),
             attributed=self.attributed,
@@ -210,6 +230,14 @@ class _Marker:
         lexicon = self.lexicon
         word = token.word
         low = word.low
+        if low in lexicon.pair_starts and place + 1 < len(self.tokens):
+            pair = lexicon.same.get(f"{low}-{self.tokens[place + 1].word.low}")
+            if pair is not None:
+                turn = lexicon.turns.get(f"{low}-{self.tokens[place + 1].word.low}")
+                if turn is not None:
+                    self.turning.append((place + 1, turn))
+                self._term(place, Word(low, (), 1.0, word.capital and low in self.known, False, False), (pair,))
+                return place + 2
         if word.negation:
             after = self.tokens[place + 1].word.low if place + 1 < len(self.tokens) else ""
             if after not in _ONLY:
@@ -217,7 +245,7 @@ class _Marker:
         day = self._day(place) if word.value is not None or low in lexicon.dates else None
         if day is not None:
             if not token.quoted:
-                self.days.append(day[0])
+                self.days.append(self._spanned(place, day[0]))
             return day[1]
         if word.value is not None and not self._is_compound(place):
             return self._figure(place)
@@ -229,14 +257,6 @@ class _Marker:
             value, _, clause = self.figures[-1]
             self.figures[-1] = (value, True, clause)
             return place + 1
-        if low in lexicon.pair_starts and place + 1 < len(self.tokens):
-            pair = lexicon.same.get(f"{low}-{self.tokens[place + 1].word.low}")
-            if pair is not None:
-                turn = lexicon.turns.get(f"{low}-{self.tokens[place + 1].word.low}")
-                if turn is not None:
-                    self.turning.append((place + 1, turn))
-                self._term(place, Word(low, (), 1.0, word.capital and low in self.known, False, False), (pair,))
-                return place + 2
         place_name = self._place_name(place)
         if place_name is not None:
             return place_name
@@ -304,17 +324,46 @@ class _Marker:
         uncounted = at >= len(tokens) or tokens[at].word.stop
         if not first.low.isdigit() and uncounted and (first.value == 1 or (place and tokens[place - 1].word.low in lexicon.determiners)):
             return at
+        if self._is_score(place) or self._is_year(place, value):
+            self.figures.append((value, unit, SCORE))
+            return at
         self.breaks.append(place)
         self.counted.add(len(self.breaks) - 1)
-        self.figures.append((value, unit, len(self.breaks) - 1))
-        return at + 1 if unit else at
+        clause = len(self.breaks) - 1
+        self.figures.append((value, unit, clause))
+        self.ends[clause] = at + 1 if unit else at
+        return self.ends[clause]
+
+    def _is_score(self, place: int) -> bool:
+        """Say whether a number is one side of a score or span: "4-2"."""
+        token, text = self.tokens[place], self.text
+        after, before = text[token.end : token.end + 2], text[max(0, token.start - 2) : token.start]
+        return (after[:1] in _DASHES and after[1:].isdigit()) or (before[1:] in _DASHES and before[:1].isdigit())
+
+    def _is_year(self, place: int, value: float) -> bool:
+        """Say whether a number is a year: "in 2009"."""
+        before = self.tokens[place - 1].word if place else NO_WORD
+        return YEARS[0] <= value <= YEARS[1] and len(self.tokens[place].word.low) == 4 and before.stop and bool(before.low)
 
     def _figures(self) -> Iterable[Figure]:
         for value, unit, clause in self.figures:
+            if clause == SCORE:
+                yield Figure(_show(value, unit), _NONE, frozenset())
+                continue
             first = clause - 2 if clause - 1 in self.counted else clause - 1
             sides = frozenset(side for at, side in self.sided if first <= at <= clause)
             start, end = self.breaks[first], self.breaks[clause + 1] if clause + 1 < len(self.breaks) else len(self.tokens)
-            yield Figure(_show(value, unit), frozenset([term for at, term in self.content if start <= at < end]), sides)
+            bound = frozenset([term for at, term in self.content if start <= at < end])
+            yield Figure(_show(value, unit), bound, sides, self._counted(self.ends[clause]))
+
+    def _counted(self, place: int) -> frozenset[str]:
+        """Give what a number that ends before a place counts: the words that follow it directly."""
+        terms: list[str] = []
+        for token in self.tokens[place : place + COUNTED]:
+            if token.mark or token.word.stop or token.word.special:
+                break
+            terms.extend(token.word.terms)
+        return frozenset(terms)
 
     def _day(self, place: int) -> tuple[frozenset[str], int] | None:
         """Read a day or month: its possible dates, and where reading goes on. None if the word is none."""
@@ -340,6 +389,11 @@ class _Marker:
                     return self._date(lexicon.months[month.low], int(word.value)), place + skip + 1
         return None
 
+    def _spanned(self, place: int, dates: frozenset[str]) -> frozenset[str]:
+        """Tell "since October" from "in October"."""
+        before = self.tokens[place - 1].word.low if place else ""
+        return frozenset([f"{before} {each}" for each in dates]) if before in self.lexicon.spans else dates
+
     def _weekday(self, day: int) -> frozenset[str]:
         if self.published is None:
             return frozenset({f"weekday-{day}"})
@@ -360,7 +414,7 @@ class _Marker:
         while end < len(self.tokens) and self.tokens[end].mark not in CLAUSE_MARKS:
             end += 1
         after = [term for at, term in self.content if place < at < end][:SCOPE]
-        if after and not self.lexicon.verb_late:
+        if len(after) >= ENOUGH and not self.lexicon.verb_late:
             return frozenset(after)
         start = place
         while start > 0 and self.tokens[start - 1].mark not in CLAUSE_MARKS:
@@ -368,7 +422,7 @@ class _Marker:
         return frozenset([*after, *[term for at, term in self.content if start <= at < place][-SCOPE:]])
 
     def _raised(self, place: int) -> frozenset[str]:
-        term = next((term for at, term in self.content if at > place), "")
+        term = next((term for at, term in self.content if at == place + 1), "")
         return frozenset({term} if self.terms.get(term, 0.0) > WEAK_WEIGHT else ())
 
     def _turns(self) -> dict[int, frozenset[str]]:
@@ -383,6 +437,7 @@ _ONLY = frozenset({"only", "sólo", "solo", "nur", "seulement", "apenas", "solta
 _OF = frozenset({"of", "de"})
 _TENS = frozenset({20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0})
 _PERCENT = frozenset("%٪")
+_DASHES = frozenset("-–")
 _WITHIN_NAME = frozenset({" ", "-", ". ", ".", "\u00a0", "·", "・"})
 
 

@@ -80,10 +80,14 @@ class Reading:
             tokens = statement.tokens
             for place, token in enumerate(tokens):
                 if name in token.word.terms:
-                    for other in tokens[max(0, place - IDENTITY_REACH) : place + IDENTITY_REACH + 1]:
+                    reach = tokens[max(0, place - IDENTITY_REACH) : place + IDENTITY_REACH + 1]
+                    for at, other in enumerate(reach):
                         word = other.word
                         if word.low in self.known or word.low in self.lexicon.titles:
                             yield from word.terms
+                            pair = self.lexicon.same.get(f"{word.low}-{reach[at + 1].word.low}") if at + 1 < len(reach) else None
+                            if pair is not None:
+                                yield pair
 
 
 def read_article(source: Source, limits: Limits = DEFAULT_LIMITS) -> Reading:
@@ -115,7 +119,7 @@ def read_article(source: Source, limits: Limits = DEFAULT_LIMITS) -> Reading:
             spread[term] = spread.get(term, 0) + 1
         if marks.days:
             days.update(*marks.days)
-    offices = _title_terms(source.language).intersection(spread)
+    offices = title_terms(source.language).intersection(spread)
     hero = max(full, key=lambda name: (spread[name] + IN_TITLE * (name in heading.marks.terms), name), default="")
     return Reading(
         source,
@@ -136,9 +140,12 @@ def read_article(source: Source, limits: Limits = DEFAULT_LIMITS) -> Reading:
 
 
 @lru_cache(maxsize=64)
-def _title_terms(language: str) -> frozenset[str]:
+def title_terms(language: str) -> frozenset[str]:
+    """Give the terms of offices: "president"."""
     lexicon = load_lexicon(language)
-    return frozenset(stem(title, lexicon) for title in lexicon.titles)
+    return frozenset(stem(title, lexicon) for title in lexicon.titles) | {
+        standard for pair, standard in lexicon.same.items() if pair.partition("-")[2] in lexicon.titles
+    }
 
 
 def read_sentence(text: str, like: Reading) -> Marks:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
+import numpy.typing as npt
 
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
 from services.publish.brief.marks import Marks
@@ -14,6 +15,7 @@ from services.publish.brief.read import Reading, Statement
 from services.publish.brief.sift import find_flaw
 from services.publish.brief.support import CORE, check_around, covered
 from services.publish.brief.trim import trim
+from services.publish.brief.words import families
 
 POSITION_FADE = 0.12
 """How fast a sentence counts less the later it stands: reports put first what matters most."""
@@ -269,6 +271,9 @@ def _profile(statement: Statement, rarity: dict[str, float]) -> dict[str, float]
     return {term: weight / length for term, weight in raw.items()}
 
 
+_NO_ROWS: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+
+
 class _Index:
     """Term → the sentences that have it, over all articles, so that a sentence is compared with those alone that it may be in."""
 
@@ -289,6 +294,14 @@ class _Index:
                 self._rows.append(place)
                 row += 1
         self._postings = {term: np.asarray(rows, dtype=np.int64) for term, rows in postings.items()}
+        self._families: dict[str, frozenset[int]] = {}
+        for language in {reading.source.language for reading in readings}:
+            self._families.update(families(language))
+        self._hopes: dict[str, npt.NDArray[np.int64]] = {}
+        self._related: dict[int, list[str]] = {}
+        for term in postings:
+            for number in self._families.get(term, ()):
+                self._related.setdefault(number, []).append(term)
         self._statements = [(reading.title, *reading.body) for reading in readings]
 
     def rarity(self) -> dict[str, float]:
@@ -296,13 +309,23 @@ class _Index:
         total = len(self._rows) or 1
         return {term: math.log(1.0 + total / len(rows)) for term, rows in self._postings.items()}
 
+    def _rows_of(self, term: str) -> npt.NDArray[np.int64]:
+        """Give the sentences that have a term or another of its families."""
+        rows = self._hopes.get(term)
+        if rows is None:
+            terms = {term}.union(*(self._related.get(number, ()) for number in self._families.get(term, ())))
+            held = [self._postings[each] for each in terms if each in self._postings]
+            rows = held[0] if len(held) == 1 else np.unique(np.concatenate(held)) if held else _NO_ROWS
+            self._hopes[term] = rows
+        return rows
+
     def stated_by(self, statement: Statement, own: int, limits: Limits) -> tuple[tuple[int, ...], int, int]:
         """Give the articles that state a sentence, how many others have much of it, and how many of these may state it yet."""
         marks = statement.marks
         shares = np.zeros(len(self._rows))
         for term, weight in marks.terms.items():
-            rows = self._postings.get(term)
-            if rows is not None:
+            rows = self._rows_of(term)
+            if len(rows):
                 shares[rows] += weight
         shares /= marks.weight or 1.0
         likely: dict[int, list[tuple[float, int]]] = {}

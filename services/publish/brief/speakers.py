@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from services.publish.brief.lexicon import Lexicon
-from services.publish.brief.words import ENDING, OPENING, Token, letters_only
+from services.publish.brief.words import ENDING, NO_WORD, OPENING, Token, letters_only
 
 SPEAKER_REACH = 10
 """Tokens before a verb of saying where its speaker stands."""
+APPOSITION_REACH = 18
+"""The same where a comma before the verb ends what was inserted after the speaker's name."""
 INVERTED_REACH = 8
 """Tokens after a verb of saying where its speaker stands ("…, said the mayor of Oru")."""
 CLAUSE_MARKS = frozenset(",;:–—()")
@@ -72,11 +74,15 @@ def _speaker_zone(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> Sequ
         for t in tokens[place + 1 : after]
     )
     linked = place + 1 < len(tokens) and tokens[place + 1].word.low in lexicon.linking
-    if parted and not linked and after > place + 1 and (before is None or before.mark != "," or _is_quoted(tokens, place) or not verbs):
+    follows = tokens[place + 1].word if after > place + 1 else NO_WORD
+    inverted = (
+        tokens[place].word.low in lexicon.attributing and bool(follows.low) and (not follows.stop or follows.low in lexicon.determiners)
+    )
+    if parted and not linked and inverted and (before is None or before.mark != "," or _is_quoted(tokens, place) or not verbs):
         return range(place + 1, after)
     start = place - 1
     breaks = 0 if not parted else -1
-    while start >= 0 and place - start <= SPEAKER_REACH:
+    while start >= 0 and place - start <= (APPOSITION_REACH if parted else SPEAKER_REACH):
         token = tokens[start]
         if token.quoted or token.mark in OPENING or token.mark in ENDING or token.mark in _QUOTE_ENDS:
             break

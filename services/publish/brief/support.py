@@ -7,17 +7,23 @@ and quotation, when who did what to whom is the same and when who said it is the
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
+from services.publish.brief.lexicon import INTENT
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
 from services.publish.brief.marks import Figure, Marks
-from services.publish.brief.read import Reading, Statement
+from services.publish.brief.read import Reading, Statement, title_terms
+from services.publish.brief.words import families
 
+NEAR_WORTH = 0.85
+"""What a word that stands for another is worth, beside the word itself."""
 CORE = 0.6
 """Share of the needed coverage that one sentence of a passage must reach alone: terms strewn over a passage state nothing."""
-NEAR = 2
+BEFORE = 2
 """Sentences before a passage in which the name stands that a pronoun of the passage means."""
 FIGURE_WEIGHT = 1.0
 """What a number weighs beside the terms, since a passage must have each of them."""
@@ -29,8 +35,13 @@ HOPE = 0.15
 """What numbers and frequent terms may add to a share at most; a passage that lacks more is not looked at."""
 SPREAD_FADE = 0.2
 """How fast a term weighs less the more of an article's sentences have it."""
-DETAIL = 1.9
+DETAIL = 2.6
 """Weight of neighbouring terms that are missing together, from which a detail of the sentence is missing."""
+
+
+Kin: TypeAlias = Mapping[str, frozenset[int]]
+"""Term → its families."""
+_NONE: frozenset[str] = frozenset()
 
 
 class Fault(StrEnum):
@@ -66,7 +77,8 @@ def find_evidence(marks: Marks, article: Reading, limits: Limits = DEFAULT_LIMIT
     if not marks.weight:
         return None
     statements = (article.title, *article.body)
-    shares = [covered(marks, statement.marks) for statement in statements]
+    kin = families(article.source.language)
+    shares = [hoped(marks, statement.marks, kin) for statement in statements]
     core = limits.coverage * CORE
     for _, place in sorted(((-share, place) for place, share in enumerate(shares) if share >= core)):
         found = check_around(marks, article, statements, place, shares, limits)
@@ -83,6 +95,15 @@ def covered(marks: Marks, by: Marks) -> float:
     return sum([weight for term, weight in marks.terms.items() if term in held]) / marks.weight
 
 
+def hoped(marks: Marks, by: Marks, kin: Kin) -> float:
+    """Give the share of a sentence's weight that another sentence has in its own or other words, at most."""
+    if not marks.weight:
+        return 0.0
+    there = {number for term in by.terms for number in kin.get(term, ())}
+    held = by.terms
+    return sum([w for term, w in marks.terms.items() if term in held or not there.isdisjoint(kin.get(term, ()))]) / marks.weight
+
+
 def check_around(
     marks: Marks,
     article: Reading,
@@ -96,13 +117,18 @@ def check_around(
     `statements` is title and body, `place` an index of it, and `shares` what each contains of the sentence by `covered`.
     """
     spans = ((place, place), (place - 1, place), (place, place + 1), (place - 1, place + 1)) if place > 0 else ((0, 0),)
-    hoped = sum([marks.terms[term] for term in marks.name_terms]) / marks.weight if marks.names else 0.0
-    least = limits.coverage - hoped - HOPE
+    named = sum([marks.terms[term] for term in marks.name_terms]) / marks.weight if marks.names else 0.0
+    least = limits.coverage - named - HOPE
+    values = {figure.value for figure in marks.figures}
+    if not _has_quotes(marks, article):
+        return None
     for first, last in spans:
         if (first < 1 and first != last) or last >= len(statements) or sum(shares[first : last + 1]) < least:
             continue
         passage = [statements[at].marks for at in range(first, last + 1)]
-        before = [statements[at].marks for at in range(max(1, first - NEAR), first)] if first > 0 else []
+        if values and not values.issubset([figure.value for part in passage for figure in part.figures]):
+            continue
+        before = [statements[at].marks for at in range(max(1, first - BEFORE), first)] if first > 0 else []
         coverage, fault = check(marks, passage, article, before, statements[place].marks, limits)
         if fault is None:
             return Evidence(first - 1, last - 1, round(coverage, 4))
@@ -116,22 +142,25 @@ def check(
 
     `before` are the sentences before the passage, for its pronouns; `core` is the passage's sentence that has most.
     """
+    kin = families(article.source.language)
     missing = _missing(marks, passage)
+    allied = _allied(marks, missing, core, kin) if missing and kin else _NONE
+    missing -= allied
     names, offices = marks.name_terms, article.offices
     lost = sum([marks.terms[term] for term in missing if term not in names and term not in offices])
     needed = _needed(marks, len(passage), limits)
     if lost > (1.0 - needed) * (marks.weight + FIGURE_WEIGHT * len(marks.figures)):
         return 0.0, Fault.TERMS
     meant: set[str] = set()
-    if missing and not missing.isdisjoint(article.names):
+    if missing and not missing.isdisjoint(marks.name_terms):
         missing -= _identified(marks, missing, passage, article)
         if core.pronouns:
             meant = _meant(marks, missing, before, passage, article)
             missing -= meant
-    coverage = _coverage(marks, missing, article)
+    coverage = _coverage(marks, missing, allied, article)
     if coverage < needed or (missing and not _tells(marks, missing, article, limits)):
         return coverage, Fault.TERMS
-    if not _has_figures(marks, passage):
+    if not _has_figures(marks, passage, kin):
         return coverage, Fault.NUMBERS
     if not _has_quotes(marks, article):
         return coverage, Fault.QUOTATION
@@ -143,11 +172,11 @@ def check(
         return coverage, Fault.DETAIL
     if not _has_days(marks, passage, article):
         return coverage, Fault.DAYS
-    if not _has_negations(marks, passage):
+    if not _has_negations(marks, passage, kin):
         return coverage, Fault.NEGATION
-    if not _has_turns(marks, passage, core):
+    if not _has_turns(marks, passage, core, kin):
         return coverage, Fault.TURN
-    if not _has_superlatives(marks, passage):
+    if not _has_superlatives(marks, passage, kin):
         return coverage, Fault.SUPERLATIVE
     if _is_opposite(marks, passage):
         return coverage, Fault.OPPOSITE
@@ -159,14 +188,39 @@ def check(
 
 
 def _missing(marks: Marks, passage: Sequence[Marks]) -> set[str]:
-    if len(passage) == 1:
-        return marks.terms.keys() - passage[0].terms.keys()
-    return {term for term in marks.terms if not any(term in part.terms for part in passage)}
+    missing = marks.terms.keys() - passage[0].terms.keys()
+    for part in passage[1:]:
+        missing -= part.terms.keys()
+    return missing
 
 
-def _coverage(marks: Marks, missing: set[str], article: Reading) -> float:
+def _allied(marks: Marks, missing: set[str], core: Marks, kin: Kin) -> frozenset[str]:
+    """Give the missing terms for which the passage's main sentence has another of their family, each of its terms standing for one."""
+    spare = {term: kin[term] for term in core.terms if term in kin and term not in marks.terms}
+    allied: set[str] = set()
+    for term in marks.terms:
+        if not spare:
+            break
+        own = kin.get(term)
+        if own is not None and term in missing and term not in marks.name_terms:
+            other = next((other for other, theirs in spare.items() if not own.isdisjoint(theirs)), None)
+            if other is not None:
+                del spare[other]
+                allied.add(term)
+    return frozenset(allied)
+
+
+def _touch(one: Iterable[str], other: AbstractSet[str], kin: Kin) -> bool:
+    """Say whether two sets of terms have one in common or two of one family."""
+    if any(term in other for term in one):
+        return True
+    theirs = {number for term in other for number in kin.get(term, ())}
+    return bool(theirs) and any(not theirs.isdisjoint(kin.get(term, ())) for term in one)
+
+
+def _coverage(marks: Marks, missing: set[str], allied: frozenset[str], article: Reading) -> float:
     """Give the share that is contained. What the article says in every sentence weighs less: it shows its subject, not a statement."""
-    if not missing:
+    if not missing and not allied:
         return 1.0
     spread = article.spread
     held = FIGURE_WEIGHT * len(marks.figures)
@@ -174,6 +228,9 @@ def _coverage(marks: Marks, missing: set[str], article: Reading) -> float:
     for term, weight in marks.terms.items():
         if term in missing:
             lost += weight
+        elif term in allied:
+            held += weight * NEAR_WORTH
+            lost += weight * (1.0 - NEAR_WORTH)
         else:
             count = spread.get(term, 1)
             held += weight if count < 2 else weight * _FADES[min(count, len(_FADES) - 1)]
@@ -184,9 +241,11 @@ _FADES = (1.0, *(1.0 / (1.0 + SPREAD_FADE * math.log(count)) for count in range(
 
 
 def _needed(marks: Marks, sentences: int, limits: Limits) -> float:
-    """Give the coverage that a sentence needs: a short one, or a passage of several sentences, more."""
+    """Give the coverage that a sentence needs: one without a number or quotation, a short one, or a passage of several sentences, more."""
     short = min(1.0, max(0.0, (LONG_WEIGHT - marks.weight - FIGURE_WEIGHT * len(marks.figures)) / (LONG_WEIGHT - SHORT_WEIGHT)))
     needed = limits.coverage + short * (limits.short_coverage - limits.coverage)
+    if not marks.figures and not marks.quotes:
+        needed += limits.plain_coverage
     return needed if sentences == 1 else needed + limits.spread_coverage
 
 
@@ -211,7 +270,11 @@ def _identified(marks: Marks, missing: set[str], passage: Sequence[Marks], artic
         anchor = next((term for term in reversed(run) if any(term in part.terms for part in passage)), None)
         if anchor is None:
             continue
-        known = article.identity(anchor) | article.names & set(run)
+        identity = article.identity(anchor)
+        known = identity | article.names & set(run)
+        if len(article.full_names.get(anchor, (anchor,))) == 1 and _is_of_office(marks, run, identity, article):
+            # The article gives no other first name.
+            known |= set(run[: run.index(anchor)])
         at = sequence.index(anchor)
         for place in range(at - 1, -1, -1):
             term = sequence[place]
@@ -223,6 +286,13 @@ def _identified(marks: Marks, missing: set[str], passage: Sequence[Marks], artic
                 break
             found.add(sequence[place])
     return found & missing
+
+
+def _is_of_office(marks: Marks, run: Sequence[str], identity: AbstractSet[str], article: Reading) -> bool:
+    """Say whether the sentence gives a name no office, or one that the article gives it too."""
+    at = marks.sequence.index(run[0])
+    before = marks.sequence[at - 1] if at else ""
+    return before not in title_terms(article.source.language) or before in identity
 
 
 def _meant(marks: Marks, missing: set[str], before: Sequence[Marks], passage: Sequence[Marks], article: Reading) -> set[str]:
@@ -248,16 +318,28 @@ def _lacks_detail(marks: Marks, missing: set[str]) -> bool:
     return False
 
 
-def _has_figures(marks: Marks, passage: Sequence[Marks]) -> bool:
+def _has_figures(marks: Marks, passage: Sequence[Marks], kin: Kin) -> bool:
     for figure in marks.figures:
-        matches = [other for part in passage for other in part.figures if other.value == figure.value]
-        if not any(_is_same_figure(figure, other) for other in matches):
+        named = figure.bound & marks.name_terms
+        if not any(
+            other.value == figure.value and _is_same_figure(figure, other, kin) and not _is_of_another(named, other, part)
+            for part in passage
+            for other in part.figures
+        ):
             return False
     return True
 
 
-def _is_same_figure(figure: Figure, other: Figure) -> bool:
-    if figure.bound and other.bound and not figure.bound & other.bound:
+def _is_of_another(named: frozenset[str], other: Figure, part: Marks) -> bool:
+    """Say whether a passage tells a number of one name and has the names that the sentence tells it of elsewhere."""
+    theirs = other.bound & part.name_terms
+    return bool(named and theirs) and named.isdisjoint(theirs) and named <= part.name_terms
+
+
+def _is_same_figure(figure: Figure, other: Figure, kin: Kin) -> bool:
+    if figure.bound and other.bound and not _touch(figure.bound, other.bound, kin):
+        return False
+    if figure.counted and other.counted and not _touch(figure.counted, other.counted, kin):
         return False
     pairs = dict(other.sides)
     return all(pairs.get(pair, side) == side for pair, side in figure.sides)
@@ -300,25 +382,32 @@ def _has_days(marks: Marks, passage: Sequence[Marks], article: Reading) -> bool:
     return True
 
 
-def _has_negations(marks: Marks, passage: Sequence[Marks]) -> bool:
+def _has_negations(marks: Marks, passage: Sequence[Marks], kin: Kin) -> bool:
     theirs = [scope for part in passage for scope in part.negated]
     for scope in marks.negated:
-        if not any(not scope or scope & other for other in theirs):
+        if not any(not scope or _touch(scope, other, kin) for other in theirs):
             return False
     ours: set[str] = set().union(*marks.negated)
-    return all(not (scope & marks.terms.keys()) or scope & ours for scope in theirs)
+    return all(not _touch(scope, marks.terms.keys(), kin) or _touch(scope, ours, kin) for scope in theirs)
 
 
-def _has_turns(marks: Marks, passage: Sequence[Marks], core: Marks) -> bool:
+def _has_turns(marks: Marks, passage: Sequence[Marks], core: Marks, kin: Kin) -> bool:
     theirs = {turn for part in passage for turn in part.turns}
+    if any(part.future for part in passage):
+        theirs.add(INTENT)
     if any(turn not in theirs for turn in marks.turns):
         return False
-    return all(turn in marks.turns or len(scope & marks.terms.keys()) < 2 for turn, scope in core.turns.items())
+    ours = marks.terms.keys()
+    return all(
+        turn in marks.turns or (turn == INTENT and marks.future) or sum(_touch((term,), ours, kin) for term in scope) < 2
+        for turn, scope in core.turns.items()
+    )
 
 
-def _has_superlatives(marks: Marks, passage: Sequence[Marks]) -> bool:
+def _has_superlatives(marks: Marks, passage: Sequence[Marks], kin: Kin) -> bool:
     """Say whether what is the largest, first or only one there is the same here."""
-    return all(any(scope & other for part in passage for other in part.superlatives) for scope in marks.superlatives if scope)
+    theirs = [other for part in passage for other in part.superlatives]
+    return all(any(not other or _touch(scope, other, kin) for other in theirs) for scope in marks.superlatives if scope)
 
 
 def _is_opposite(marks: Marks, passage: Sequence[Marks]) -> bool:
@@ -334,6 +423,8 @@ def _has_speaker(marks: Marks, passage: Sequence[Marks], before: Sequence[Marks]
     if not marks.attributed:
         if not core.attributed or core.official or core.speakers & marks.name_terms:
             return True
+        if core.body_speaker and any(part.name_terms & marks.name_terms for part in passage):
+            return True
         return bool(core.speakers) and not core.partisan and not core.speakers & core.name_terms
     if marks.quotes:
         core = next((part for part in passage if set(part.quotes) & set(marks.quotes)), core)
@@ -344,7 +435,7 @@ def _has_speaker(marks: Marks, passage: Sequence[Marks], before: Sequence[Marks]
     ours, theirs = marks.speakers & marks.name_terms, core.speakers & core.name_terms
     if ours & theirs or (not (ours and theirs) and marks.speakers & core.speakers):
         return True
-    if marks.body_speaker and core.speakers & marks.name_terms:
+    if marks.body_speaker and (core.speakers & marks.name_terms or core.pronoun_speaker):
         return True
     if core.body_speaker:
         return bool(ours) and any(ours & other.name_terms for other in (*before, *passage))

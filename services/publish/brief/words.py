@@ -3,7 +3,8 @@
 import itertools
 import re
 import unicodedata
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from services.publish.brief.lexicon import Lexicon, load_lexicon
@@ -15,7 +16,7 @@ LONG_WORD = 40
 
 TOKEN = re.compile(
     r"((?:[^\W\d_]\.){2,})"
-    r"|(\d{1,3}(?:[\u00a0\u202f ]\d{3})+(?!\d)|\d+(?:[.,]\d+)*)"
+    r"|(\d{1,3}(?:[\u00a0\u202f ]\d{3})+(?!\d)|\d+(?:[.,]\d+)*(?:(?:st|nd|rd|th)\b)?)"
     r"|([^\W\d_]+(?:['’][^\W\d_]+)*)"
     r"|([%٪,;:–—“”\"«»„「」『』()])"
 )
@@ -87,6 +88,17 @@ def stem(low: str, lexicon: Lexicon) -> str:
         low = _to_american(low)
     stemmed = lexicon.stemmer.stemWord(low) if lexicon.stemmer is not None else low
     return lexicon.same.get(stemmed) or _fold(stemmed)
+
+
+@cache
+def families(language: str) -> Mapping[str, frozenset[int]]:
+    """Give each term's families: terms that have one in common may stand for each other where the rest of a sentence agrees."""
+    lexicon = load_lexicon(language)
+    found: dict[str, set[int]] = {}
+    for number, family in enumerate(lexicon.near):
+        for word in family:
+            found.setdefault(stem(word, lexicon), set()).add(number)
+    return {term: frozenset(numbers) for term, numbers in found.items()}
 
 
 def _to_american(low: str) -> str:
@@ -192,7 +204,7 @@ def tokenise(text: str, language: str) -> tuple[Token, ...]:
 
 @lru_cache(maxsize=20_000)
 def _know_number(written: str, language: str) -> Word:
-    plain = _BLANK.sub("", written)[:LONG_WORD]
+    plain = _BLANK.sub("", written).rstrip("stndrh")[:LONG_WORD]
     thousands, decimal = (",", ".") if language in DECIMAL_POINT else (".", ",")
     if re.fullmatch(rf"\d{{1,3}}(?:\{thousands}\d{{3}})+(?:\{decimal}\d+)?", plain):
         plain = plain.replace(thousands, "").replace(decimal, ".")
