@@ -20,7 +20,7 @@ export SSL_CERT_FILE ?= $(SYSTEM_CERTIFICATES)
 export REQUESTS_CA_BUNDLE ?= $(SYSTEM_CERTIFICATES)
 endif
 
-.PHONY: help setup run stop status test check deploy-check lock format browser clean
+.PHONY: help setup run stop status test check deploy-check audit lock format browser clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -61,6 +61,9 @@ check: setup ## Check format, lint, types, import rules and contracts, and run t
 
 deploy-check: setup ## Check the chart, alerts, dashboard, Dockerfile and compose, with neither a cluster nor a container engine
 	$(BIN)/python -m deploy.helm.check
+
+audit: setup ## Write the SBOM (CycloneDX) and look for known vulnerabilities (asks PyPI; ARGS="--service osv" asks OSV)
+	$(BIN)/python -m deploy.audit $(ARGS)
 
 lock: setup ## Pin the dependencies anew, with hashes and without index addresses
 	$(BIN)/uv pip compile pyproject.toml --all-extras $(LOCKED) -o requirements.lock

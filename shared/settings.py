@@ -167,6 +167,8 @@ def masked(url: str) -> str:
         return "***"
     user, at, place = parts.netloc.rpartition("@")
     name, colon, _ = user.partition(":")
+    if not colon and "password" not in parts.query:
+        return url
     query = "&".join(f"{part.partition('=')[0]}=***" if "password" in part.partition("=")[0] else part for part in parts.query.split("&"))
     return parts._replace(netloc=f"{name}:***@{place}" if colon else f"{user}{at}{place}", query=query).geturl()
 
