@@ -44,13 +44,14 @@ class Mounted:
 
 MOUNTED: Final = {
     "local": Mounted("Run everything on this machine: broker, database, services.", (("deploy.local.cli:app", "local"),)),
+    "status": Mounted("Show everything on one screen, live.", (("deploy.status:app", "local"),)),
     "topics": Mounted("Create the topics, and say how a broker's differ.", (("deploy.topics:app", ""),)),
     "feeds": Mounted("Add, list, remove, import and export feeds.", (("services.ingest.cli:feeds_app", "ingest"),)),
     "ingest": Mounted("Replay files of articles.", (("services.ingest.cli:ingest_app", "ingest"),)),
-    "stories": Mounted(
     "tokens": Mounted(
         "Give senders their tokens for POST /articles, and take them away.", (("services.ingest.commands.tokens:app", "ingest"),)
     ),
+    "stories": Mounted(
         "List and show stories; merge, split and move them.",
         (("services.publish.cli:stories_app", "publish"), ("services.cluster.cli:stories_app", "cluster")),
     ),
@@ -67,6 +68,7 @@ MOUNTED: Final = {
         "Cluster the kept history again beside the live system, or fill the rows again.",
         (("services.cluster.rebuild.cli:rebuild_app", "cluster"), ("services.publish.rebuild.cli:rebuild_app", "publish")),
     ),
+    "erase": Mounted("Erase an article or an outlet everywhere, with proof.", (("deploy.erase:app", "local"),)),
     "contracts": Mounted("Export the schemas of messages, and check them.", (("deploy.contracts:app", ""),)),
 }
 
@@ -195,8 +197,6 @@ def run_service(
     process.main(name, settings, service)
 
 
-def main() -> None:
-    """Run the command line. An error of ours is one line on stderr and exit code 1."""
 @app.command()
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")] = False,
@@ -220,16 +220,18 @@ def doctor(
         raise typer.Exit(1)
 
 
+def main() -> None:
+    """Run the command line. An error of ours is one line on stderr and exit code 1."""
+    from deploy import trail
     from deploy.local.state import point_at_running_instance
 
-    from deploy import trail
     # A broker that does not answer is told in our words; services set this logger up anew.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     point_at_running_instance()
     try:
+        trail.note(sys.argv[1:])
         app()
     except SluglineError as error:
-        trail.note(sys.argv[1:])
         _fail(error)
     except BrokenPipeError:
         # The reader of our output (`| head`) has left.
