@@ -145,10 +145,10 @@ async def bare_broker(state: dict[str, Any], values: list[bytes]) -> float:
         return len(values) / (time.monotonic() - began)
 
 
-async def latency(state: dict[str, Any], rate: float, seconds: float) -> list[float]:
+async def latency(state: dict[str, Any], rate: float, seconds: float, seed: int = 2) -> list[float]:
     """Give seconds from append to the article's row in its story, one value an article, at a steady rate."""
     count = int(rate * seconds)
-    made = list(articles(count, 2))
+    made = list(articles(count, seed))
     records = encode(Decision(outputs=tuple(Output(DISCOVERIES, str(one.url).split("/")[2], one) for one in made)))
     sent_at: dict[uuid.UUID, float] = {}
     took: list[float] = []
@@ -158,7 +158,7 @@ async def latency(state: dict[str, Any], rate: float, seconds: float) -> list[fl
     async def watch() -> None:
         seen: set[uuid.UUID] = set()
         while len(seen) < count:
-            found = await listener.fetch("SELECT article_id FROM story_members WHERE url LIKE 'https://outlet%/2/%'")
+            found = await listener.fetch("SELECT article_id FROM story_members WHERE url LIKE $1", f"https://outlet%/{seed}/%")
             now = time.monotonic()
             for row in found:
                 if row["article_id"] not in seen:

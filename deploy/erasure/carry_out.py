@@ -137,10 +137,8 @@ class Erasure:
         own = {str(one).encode() for one in self.needles.ids}
         finder = self.needles.content()
         async for record in records_of(self._settings, ARTICLES):
-            if record.key in own or record.value is None or finder.passage_in(record.value) is None:
-                continue
-            text = record.value.decode(errors="replace")
-            self.needles.others.update(passage for passage in self.needles.passages if passage in text)
+            if record.key not in own and record.value is not None:
+                self.needles.others.update(finder.passages_in(record.value))
 
     def _note(self, message: Article | Member) -> None:
         if isinstance(message, Article):

@@ -5,6 +5,7 @@ import re
 from base64 import b64decode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,6 +16,9 @@ SHORTEST: Final = 24
 PASSAGE: Final = 60
 PASSAGES: Final = 60
 """Passages of one text that are looked for: its first ones, for they are what briefs and feeds quote."""
+FEW: Final = 500
+"""Passages that are looked for one by one."""
+_URLS: Final = re.compile(r'https?://[^\s"\\<>]+')
 _ENDS: Final = re.compile(r'[.!?;:"“”„»«\\\n\r\t。！？]+')
 _IDS: Final = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -60,17 +64,34 @@ def passages(text: str) -> Iterator[str]:
 
 
 class Finder:
-    """Finds ids and passages in the bytes of a record."""
+    """Finds ids and passages in the bytes of a record.
+
+    A few passages are looked for wherever they stand. Of many, as of a whole outlet, each is found where a sentence, a title or a URL
+    begins with it, which costs the same however many there are.
+    """
 
     def __init__(self, ids: Iterable[UUID], sought: Iterable[str]) -> None:
         """Prepare the search."""
+        wanted = list(sought)
         self._ids = frozenset(str(one).encode() for one in ids)
-        forms = {form for passage in sought for form in (passage, json.dumps(passage)[1:-1])}
-        self._passages = sorted(form.encode("utf-8", "replace") for form in forms)
+        self._begun = frozenset(wanted) if len(wanted) > FEW else None
+        few = wanted if self._begun is None else []
+        self._forms = [
+            (form.encode("utf-8", "replace"), passage) for passage in few for form in dict.fromkeys((passage, json.dumps(passage)[1:-1]))
+        ]
 
     def passage_in(self, value: bytes) -> str | None:
         """Give the first passage found, None where there is none."""
-        return next((passage.decode(errors="replace") for passage in self._passages if passage in value), None)
+        return next(self.passages_in(value), None)
+
+    def passages_in(self, value: bytes) -> Iterator[str]:
+        """Give all passages found."""
+        if self._begun is None:
+            yield from (passage for form, passage in self._forms if form in value)
+            return
+        text = value.decode(errors="replace")
+        begun = chain((part.strip()[:PASSAGE].strip() for part in _ENDS.split(text)), _URLS.findall(text))
+        yield from (passage for passage in begun if passage in self._begun)
 
     def id_in(self, value: bytes) -> bool:
         """Say whether one of the ids is named."""
