@@ -38,6 +38,8 @@ from services.ingest.replay import read_line
 from services.publish.brief.compose import compose
 from services.publish.brief.due import UNTOLD
 from services.publish.brief.source import Source
+from services.publish.webhooks.event import STORY_FIELDS, Event, Told, kind_of, probe_event, story_event
+from services.publish.webhooks.sign import headers
 from shared.contracts import (
     Article,
     Brief,
@@ -62,6 +64,7 @@ from shared.topics import (
     ARTICLES,
     DEAD_LETTERS,
     FEEDS,
+    STORIES,
     STORY_BRIEFS,
     STORY_INPUTS,
     Topic,
@@ -80,6 +83,9 @@ TOLD: Final = {
     "palisade-outage": ("plinth", "nordkai"),
 }
 """Stories of the recorded web and whose articles of them are told: a wire copy, a correction, a withdrawal, two languages."""
+WEBHOOK: Final = UUID("3f9e5b52-6f0c-4a9e-9a43-0d5b6c1f7a01")
+SECRET: Final = "whsec_c2x1Z2xpbmUgZXhhbXBsZSBzZWNyZXQsIG5vdCBhIHJlYWw="  # noqa: S105 - it is public
+"""Signs the recorded posts, for tests of receivers. It is public: no webhook may have it."""
 TRACED: Final = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 """The example of W3C Trace Context; records carry such a header where traces are on."""
 TOLERANCE: Final = 0.02
@@ -440,14 +446,32 @@ def _late(now: datetime) -> Output:
 # Files
 
 
+def posts(stories: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Give what a webhook of Top Headlines is sent of the story that was merged away, revision by revision, and a test."""
+    gone = next(one["value"]["story_id"] for one in stories if one["value"]["redirect_to"])
+    told: Told | None = None
+    for one in (one for one in stories if one["value"]["story_id"] == gone):
+        story = Story.from_bytes(json.dumps(one["value"]).encode())
+        present = story.status not in UNTOLD
+        kind = kind_of(told, story.revision, present=present)
+        assert kind is not None
+        at = datetime.fromtimestamp(one["timestamp_ms"] / 1000, tz=UTC)
+        row = {name: getattr(story, name) for name in STORY_FIELDS} | {"changed_at": at}
+        yield _post(story_event(WEBHOOK, "top", kind, told, row, "https://news.example"), at)
+        told = Told(story.revision, present, 1 if told is None else told.turn + 1)
+    yield _post(probe_event(WEBHOOK, "top", BEGAN), BEGAN)
+
+
+def _post(event: Event, at: datetime) -> dict[str, Any]:
+    return {"shows": event.kind, "headers": dict(headers(str(event.event_id), at, event.body, [SECRET])), "body": event.body.decode()}
+
+
 def render_files() -> dict[str, str]:
     """Give the files' names and texts as the code says now."""
     recorded = record()
-    return {
-        f"{topic.name}.jsonl": "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in recorded[topic.name])
-        for topic in ALL
-        if topic.contract is not None
-    }
+    files = {f"{topic.name}.jsonl": recorded[topic.name] for topic in ALL if topic.contract is not None}
+    files["webhooks.jsonl"] = list(posts(recorded[STORIES.name]))
+    return {name: "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in lines) for name, lines in files.items()}
 
 
 def write(folder: Path = FOLDER) -> list[Path]:
@@ -479,7 +503,7 @@ def alike(one: Any, other: Any) -> bool:
     """Compare records; fractions and vectors may differ a little."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(
-            _vectors_alike(one[key], other[key]) if key == "vector" else alike(one[key], other[key]) for key in one
+            _vectors_alike(one[key], other[key]) if key.endswith("vector") else alike(one[key], other[key]) for key in one
         )
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(alike, one, other))

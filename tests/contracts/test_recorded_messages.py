@@ -1,7 +1,8 @@
 """The recorded messages: every kind is there, each is one that consumers may meet, and they are what the code makes now."""
 
+import hmac
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections import defaultdict
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from deploy import recorded_messages
+from services.publish.webhooks.event import Kind
 from shared.contracts import (
     ArticleStatus,
     CommandOp,
@@ -114,3 +116,17 @@ def test_what_consumers_may_rely_on_holds_for_them() -> None:
     assert {story_id: (one.revision, one.article_count, one.headline) for story_id, one in now.items()} == {
         story_id: (one.revision, one.article_count, one.headline) for story_id, one in last.items()
     }
+
+
+def test_recorded_posts_are_signed_by_the_secret_that_the_page_names() -> None:
+    """A receiver's test can check them as it checks real ones; every kind of event is there."""
+    posts = [json.loads(line) for line in (recorded_messages.FOLDER / "webhooks.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {post["shows"] for post in posts} == {kind.value for kind in Kind}
+    secret = recorded_messages.SECRET
+    assert secret in (recorded_messages.FOLDER / "README.md").read_text(encoding="utf-8")
+    for post in posts:
+        headers, body = post["headers"], post["body"].encode()
+        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        digest = hmac.digest(b64decode(secret.removeprefix("whsec_")), signed, "sha256")
+        assert headers["webhook-signature"] == f"v1,{b64encode(digest).decode()}"
+        assert json.loads(body)["type"] == post["shows"]
