@@ -28,12 +28,14 @@ def evaluate(
     from services.cluster.evaluate.run import run_articles
 
     notes = Console(stderr=True)
+    read = [read_labelled(path, lambda note: notes.print(note, highlight=False, soft_wrap=True)) for path in files]
     maker = FeatureMaker()
+    for language in {article.language for articles in read for article in articles}:
+        maker.features("warm", "up", language)  # what is loaded on first use isn't counted as an article's time
     reports: list[dict[str, Any]] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal) as progress:
-        for path in files:
-            articles = read_labelled(path)
+        for path, articles in zip(files, read, strict=True):
             task = progress.add_task(path.name, total=len(articles))
             outcome = run_articles(
                 articles, maker, use_time=not no_time, cross_lingual=cross_lingual, advance=partial(_advance, progress, task)

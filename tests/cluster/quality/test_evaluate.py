@@ -75,12 +75,53 @@ def test_json_has_the_figures(tmp_path: Path, timed: bool) -> None:
     assert {"pairwise", "v_measure", "stories", "singletons", "articles_per_second", "peak_memory_mb"} <= first.keys()
 
 
-def test_a_line_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """The error says which line and what is missing."""
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b'{"story": "a", "title": "b"}\n{"title": "c"}\n', "line 2 has no story"),
+        (b'{"story": null, "title": "c"}\n', "line 1 has no story"),
+        (b'{"story": "a"}\n\n{"story": \n', "line 3 is not JSON"),
+        (b"[1, 2]\n", "line 1 holds a list"),
+        (b'{"story": "a", "text": ' + b"[" * 100_000 + b"\n", "line 1 is not JSON"),
+        ('{"story": "a", "title": "café"}'.encode("latin-1"), "is not UTF-8"),
+        (gzip.compress(b'{"story": "a"}\n' * 1_000)[:-20], "ended before"),
+        (b" \n\n", "holds no article"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tmp_path: Path, content: bytes, told: str) -> None:
+    """The error says which file, which line and what is wanted."""
     path = tmp_path / "broken.jsonl"
-    path.write_text('{"story": "a", "title": "b"}\n{"title": "c"}\n')
-    with pytest.raises(InvalidSetting, match="line 2"):
+    path.write_bytes(content)
+    with pytest.raises(InvalidSetting, match=f"broken.jsonl.*{told}.*give JSON lines"):
         read_labelled(path)
+
+
+def test_what_can_be_read_is_read(tmp_path: Path) -> None:
+    """A byte order mark, gzip under any name, times of many kinds, characters that no message can carry."""
+    path = tmp_path / "odd.jsonl"
+    times = [
+        "2026-03-01T10:00:00+02:00",
+        "2026-03-01 09:00",
+        "Sun, 01 Mar 2026 10:00:00 GMT",
+        1772362800,
+        None,
+        "yesterday",
+        "0001-01-01",
+        1e400,
+    ]
+    lines = [
+        json.dumps({"story": 7, "title": f"\ud800{place}\0", "published": time, "language": "pt_BR"}) for place, time in enumerate(times)
+    ]
+    path.write_bytes(gzip.compress(b"\xef\xbb\xbf" + "\r\n".join(lines).encode()))
+    notes: list[str] = []
+    read = read_labelled(path, notes.append)
+    assert [None if article.published_at is None else article.published_at.hour for article in read] == [8, 9, 10, 11, *[None] * 4]
+    assert {article.story for article in read} == {"7"}
+    assert {article.language for article in read} == {"pt"}
+    assert read[0].title == " 0 "
+    assert len(notes) == 1
+    assert "3 times can't be read" in notes[0]
+    assert "line 6" in notes[0]
 
 
 @pytest.mark.skipif(not LABELLED.exists(), reason="no labelled sets here")
