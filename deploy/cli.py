@@ -238,7 +238,7 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(141)
     except Exception as error:
-        from shared.kafka.refusals import explain
+        from shared.refusals import explain
 
         if (refusal := explain(error)) is None:
             raise

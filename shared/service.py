@@ -10,6 +10,7 @@ import uvloop
 
 from shared import logs, traces
 from shared.errors import SluglineError
+from shared.refusals import explain
 from shared.settings import Settings
 
 EXIT_FAILED = 1
@@ -47,8 +48,6 @@ async def _main(name: str, settings: S, run: Callable[[S, asyncio.Event], Awaita
     try:
         await work
     except Exception as error:
-        from shared.kafka.refusals import explain  # noqa: PLC0415 - the web has nothing to do with Kafka
-
         if (told := explain(error) or error) and isinstance(told, SluglineError):
             log.error("service_failed", service=name, kind=type(told).__name__, error=str(told))  # noqa: TRY400 - the message says it all
         else:

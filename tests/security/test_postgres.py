@@ -13,8 +13,10 @@ from services.publish import roles, schema
 from services.publish.config import PublishSettings
 from services.publish.connect import connect, open_pool
 from shared.errors import InvalidSetting, Unauthorised
+from tests.processes import Service, running
 from tests.security.certificates import Authority, make_authority
 from tests.security.tls_front import tls_front
+from tests.topics import until
 
 pytestmark = pytest.mark.stack
 PASSWORD = "made up for a test"
@@ -228,6 +230,20 @@ async def test_an_owner_with_createrole_may_apply_and_others_may_not(
     for name in (*roles.role_names(prefix).values(), owner):
         await within.execute(f"DROP ROLE {name}")
     await within.close()
+
+
+async def test_a_web_with_another_role_ends_and_says_so(given: Roles, tmp_path: Path) -> None:
+    web = Service("web", tmp_path / "log", database_url=given.url("reader"), web_port=0)
+    with running(web):
+
+        async def ended() -> bool:
+            return web.ended is not None
+
+        await until(ended, "the web ended", 60)
+    [failed] = [line for line in web.logged().splitlines() if "service_failed" in line]
+    assert '"kind": "Unauthorised"' in failed
+    assert "slugline db roles show" in failed
+    assert "Traceback" not in web.logged()
 
 
 def test_a_prefix_that_is_no_name_is_refused() -> None:

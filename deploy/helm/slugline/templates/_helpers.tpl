@@ -60,12 +60,15 @@ capabilities: {drop: [ALL]}
 {{- if has . (list "materialise" "brief" "webhooks" "web") -}}true{{- end -}}
 {{- end -}}
 
+{{/* Takes dict root and name (of a service; empty for jobs): each may come in as a role of its own. */}}
 {{- define "slugline.databaseEnv" -}}
+{{- $secret := .root.Values.database.existingSecret -}}
+{{- $own := ternary $secret.migratorKey (ternary $secret.webKey "" (eq .name "web")) (eq .name "") -}}
 - name: SLUGLINE_DATABASE_URL
   valueFrom:
     secretKeyRef:
-      name: {{ .Values.database.existingSecret.name | quote }}
-      key: {{ .Values.database.existingSecret.key | quote }}
+      name: {{ $secret.name | quote }}
+      key: {{ default $secret.key $own | quote }}
 {{- end -}}
 
 {{/* How a user of Kafka gets in. Takes dict root and user, which is a service or operator. */}}
@@ -117,7 +120,7 @@ capabilities: {drop: [ALL]}
 {{ include "slugline.kafkaEnv" (dict "root" $root "user" (default "operator" .name)) }}
 {{- end }}
 {{- if .database }}
-{{ include "slugline.databaseEnv" $root }}
+{{ include "slugline.databaseEnv" (dict "root" $root "name" .name) }}
 {{- end }}
 {{- if .name }}
 - name: SLUGLINE_HEALTH_HOST
@@ -134,6 +137,13 @@ capabilities: {drop: [ALL]}
 {{- if eq .name "assign" }}
 - name: SLUGLINE_GROUP_INSTANCE_ID
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
+{{- end }}
+{{- if and (eq .name "brief") $root.Values.services.brief.modelKey.name }}
+- name: SLUGLINE_BRIEF_MODEL_KEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ $root.Values.services.brief.modelKey.name | quote }}
+      key: {{ $root.Values.services.brief.modelKey.key | quote }}
 {{- end }}
 {{- if not .name }}
 - name: SLUGLINE_KAFKA_REPLICATION

@@ -1,0 +1,239 @@
+"""The whole system with every door shut: each service as a user of its own, over TLS, with the permissions of the table and no others."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import date
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import TopicAuthorizationFailedError
+
+from deploy.local.demo import register_feeds
+from deploy.local.ports import LOOPBACK, free_ports
+from deploy.local.postgres import ADMIN, Server
+from services.ingest.post.tokens import Token, hashed, make_token, write_tokens
+from services.publish import roles, schema
+from services.publish.config import PublishSettings
+from shared.access import ACCESS
+from shared.errors import Unauthorised
+from shared.kafka import acls, letters, offsets
+from shared.kafka import admin as kafka_admin
+from shared.kafka.client import client_options
+from shared.kafka.refusals import explain
+from shared.topics import ALL, STORIES
+from tests.processes import Service, running
+from tests.security.certificates import Authority
+from tests.security.secured import ADMINISTRATOR, STRANGER, SecuredBroker
+from tests.security.test_postgres import PASSWORD, Roles
+from tests.security.tls_front import tls_front
+from tests.system.recorded import FETCHING, recorded_web
+from tests.system.stack import QUICK
+from tests.topics import until
+
+pytestmark = pytest.mark.stack
+DATABASE_ROLES = {"materialise": "writer", "brief": "writer", "web": "web"}
+
+
+@pytest.fixture
+async def guarded(secured: SecuredBroker) -> SecuredBroker:
+    """Give the secured broker with empty topics and the table's permissions."""
+    async with kafka_admin.connected(secured.settings(ADMINISTRATOR)) as admin:
+        await kafka_admin.recreate(admin)
+        await acls.apply(admin)
+    return secured
+
+
+async def test_permissions_are_given_once_and_compared(guarded: SecuredBroker) -> None:
+    async with kafka_admin.connected(guarded.settings(ADMINISTRATOR)) as admin:
+        assert await acls.compare(admin) == acls.Standing((), ())
+        assert (await acls.apply(admin)).missing == ()
+        more = acls.rules("User:other-{name}")
+        assert set((await acls.compare(admin, "User:other-{name}")).missing) == set(more)
+    async with kafka_admin.connected(guarded.settings("slugline-poll")) as admin:
+        with pytest.raises(Unauthorised, match="does not let this user see or change permissions"):
+            await acls.compare(admin)
+
+
+async def test_a_broker_without_an_authorizer_says_so(broker: str) -> None:
+    async with kafka_admin.connected(broker) as admin:
+        with pytest.raises(acls.AclsRefused, match=r"no authorizer.*authorizer.class.name"):
+            await acls.apply(admin)
+
+
+async def test_ingest_reads_no_stories(guarded: SecuredBroker) -> None:
+    for user in ("slugline-poll", "slugline-fetch", "slugline-post"):
+        with pytest.raises(TopicAuthorizationFailedError):
+            await read(guarded, user, STORIES.name)
+    assert await read(guarded, "slugline-reader", STORIES.name) == []
+
+
+async def read(broker: SecuredBroker, user: str, topic: str) -> list[Any]:
+    """Read what there is at once, as a consumer without a group."""
+    async with asyncio.timeout(30), AIOKafkaConsumer(topic, **client_options(broker.settings(user)), group_id=None) as consumer:
+        return [record for got in (await consumer.getmany(timeout_ms=300)).values() for record in got]
+
+
+async def test_a_reader_writes_nothing(guarded: SecuredBroker) -> None:
+    async with AIOKafkaProducer(**client_options(guarded.settings("slugline-reader"))) as producer:
+        for topic in ALL:
+            with pytest.raises(TopicAuthorizationFailedError) as refused:
+                await producer.send_and_wait(topic.name, b"mine", partition=0)
+            assert re.search(rf"the topic {re.escape(topic.name)}: a permission is missing", str(explain(refused.value)))
+
+
+async def test_the_operator_resets_and_reads_without_being_an_administrator(guarded: SecuredBroker) -> None:
+    operator = guarded.settings("slugline-operator")
+    for stage in offsets.STAGES.values():
+        assert len(await offsets.show(operator, stage)) == stage.source.partitions
+    assert await offsets.reset(operator, offsets.STAGES["assign"], [0], "earliest") == [(0, 0)]
+    assert await offsets.reset(operator, offsets.STAGES["enrich"], [0], "latest") == [(0, 0)]
+    assert await letters.read(operator, letters.Wanted()) == []
+    async with kafka_admin.connected(operator) as admin:
+        assert await kafka_admin.check(admin, replication=1) == []
+        assert (await kafka_admin.apply(admin, replication=1)).changed == ()
+
+
+@pytest.mark.parametrize("service", ["poll", "fetch", "enrich", "assign", "link", "materialise"])
+async def test_a_service_without_permissions_ends_and_says_which(
+    guarded: SecuredBroker, postgres: str, tmp_path: Path, service: str
+) -> None:
+    await schema.migrate(PublishSettings(database_url=postgres))
+    one = Service(service, tmp_path / "log", **guarded.options(STRANGER), database_url=postgres, session_timeout_s=6)
+    with running(one):
+
+        async def ended() -> bool:
+            return one.ended is not None
+
+        with suppress(AssertionError):
+            await until(ended, f"{service} ended", 60)
+        assert one.ended == 1, one.logged()[-3_000:]
+    [failed] = [event for event in events(one) if event.get("event") == "service_failed"]
+    assert failed["kind"] == "Unauthorised", failed
+    assert "a permission is missing. Give it with: slugline topics acls --apply" in failed["error"]
+    assert "Traceback" not in one.logged()
+
+
+async def test_a_materialiser_with_the_web_s_role_ends_and_says_so(
+    guarded: SecuredBroker, postgres: str, postgres_process: Server, authority: Authority, unique: Callable[[str], str], tmp_path: Path
+) -> None:
+    async with database(postgres, postgres_process, authority, unique) as url:
+        one = Service("materialise", tmp_path / "log", **guarded.options("slugline-materialise"), database_url=url("web"))
+        with running(one):
+
+            async def ended() -> bool:
+                return one.ended is not None
+
+            await until(ended, "it ended", 60)
+    [failed] = [event for event in events(one) if event.get("event") == "service_failed"]
+    assert failed["kind"] == "Unauthorised", failed
+    assert failed["error"].startswith("the database refuses this role: permission denied for table")
+
+
+def events(service: Service) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in service.logged().splitlines() if line.startswith("{")]
+
+
+async def test_an_article_goes_all_the_way_with_the_least_rights(
+    guarded: SecuredBroker, postgres: str, postgres_process: Server, authority: Authority, unique: Callable[[str], str], tmp_path: Path
+) -> None:
+    """Outlets' feeds and a sender's post become pages, and nobody is refused anything on the way."""
+    token = make_token()
+    write_tokens(tmp_path / "tokens", [Token(hashed(token), "desk", date(2026, 1, 1))])
+    names = [name for name in ACCESS if name not in ("operator", "reader")] + ["web"]
+    *ports, web_port, post_port = free_ports(len(names) + 2)
+    async with database(postgres, postgres_process, authority, unique) as url, recorded_web(guarded.bootstrap_servers, tmp_path) as web:
+        services = [
+            Service(
+                name,
+                tmp_path / f"{name}.log",
+                **{**QUICK, **FETCHING},
+                **(guarded.options(f"slugline-{name}") if name != "web" else {}),
+                **({"database_url": url(DATABASE_ROLES[name])} if name in DATABASE_ROLES else {}),
+                health_port=port,
+                web_port=web_port,
+                post_port=post_port,
+                post_tokens_file=tmp_path / "tokens",
+            )
+            for name, port in zip(names, ports, strict=True)
+        ]
+        web.clock.position_s = 80
+        with running(*services):
+            await register_feeds(f"{web.server.url}/feeds.opml", guarded.settings("slugline-operator"))
+            async with aiohttp.ClientSession() as session:
+                await until(lambda: all_ready(session, ports), "all services ready", 120)
+                article = {
+                    "id": "p1",
+                    "title": "Ferry aground off Vessen",
+                    "text": "Two tugs pulled the ferry free.",
+                    "url": "https://desk.example/1",
+                }
+                posted = await session.post(
+                    f"http://{LOOPBACK}:{post_port}/articles", json=[article], headers={"Authorization": f"Bearer {token}"}
+                )
+                assert (posted.status, (await posted.json())["accepted"]) == (200, 1), await posted.text()
+
+                async def through() -> bool:
+                    connection = await asyncpg.connect(postgres)
+                    try:
+                        return bool(await connection.fetchval(_THROUGH))
+                    finally:
+                        await connection.close()
+
+                await until(through, "articles, stories and briefs in rows", 120, 0.5)
+                page = await session.get(f"http://{LOOPBACK}:{web_port}/")
+                assert page.status == 200
+                links = re.findall(r'href="(/stories/[^"/]+)"', await page.text())
+                assert links
+                assert (await session.get(f"http://{LOOPBACK}:{web_port}{links[0]}")).status == 200
+        assert [one.name for one in services if one.ended is not None] == []
+    told = [line for one in services for line in events(one)]
+    assert [line for line in told if line.get("event") == "service_failed" or "uthoriz" in json.dumps(line)] == []
+    secrets = [*guarded.passwords.values(), PASSWORD, token]
+    logs = "".join(one.logged() for one in services)
+    assert not [secret for secret in secrets if secret in logs]
+
+
+_THROUGH = """
+SELECT (SELECT count(*) FROM articles) > 5 AND EXISTS (SELECT FROM story_briefs)
+    AND EXISTS (SELECT FROM story_members m JOIN articles a USING (article_id) WHERE a.title LIKE 'Ferry aground off Vessen%')
+"""
+
+
+async def all_ready(session: aiohttp.ClientSession, ports: list[int]) -> bool:
+    for port in ports:
+        try:
+            async with session.get(f"http://{LOOPBACK}:{port}/ready") as answer:
+                if answer.status != 200:
+                    return False
+        except aiohttp.ClientError:
+            return False
+    return True
+
+
+@asynccontextmanager
+async def database(
+    postgres: str, server: Server, authority: Authority, unique: Callable[[str], str]
+) -> AsyncIterator[Callable[[str], str]]:
+    """Give the database's URL by role, over TLS; its tables are the migrator's."""
+    prefix = unique("t").replace("-", "_")
+    administrator = await asyncpg.connect(server.url(urlsplit(postgres).path[1:], ADMIN))
+    await roles.apply(administrator, "public", prefix)
+    for role in roles.ROLES:
+        await roles.set_password(administrator, f"{prefix}_{role}", PASSWORD)
+    given = Roles(postgres, prefix)
+    await schema.migrate(PublishSettings(database_url=given.url("migrator")))
+    await administrator.execute(f"GRANT {prefix}_writer TO {urlsplit(postgres).username}")  # the test's own look at the rows
+    async with tls_front(server.port, *authority.sign("database")) as port:
+        query = f"?sslmode=verify-full&sslrootcert={authority.certificate}"
+        yield lambda role: re.sub(r":\d+/", f":{port}/", given.url(role)) + query
+    for name in roles.role_names(prefix).values():
+        await administrator.execute(f"DROP OWNED BY {name} CASCADE; DROP ROLE {name}")
+    await administrator.close()
