@@ -42,7 +42,7 @@ def article(
     """
     wanted = frozenset(_article_id(name) for name in articles)
     _confirm(f"Erase {len(wanted)} articles for ever?", now=now, yes=yes)
-    _carry_out(Order(wanted, None, by or getpass.getuser(), why), now=now, wait_s=wait_s, as_json=as_json)
+    _carry_out(Order(wanted, None, by or getpass.getuser(), why), _urls(articles), now=now, wait_s=wait_s, as_json=as_json)
 
 
 @app.command()
@@ -60,7 +60,7 @@ def outlet(
     if not domain:
         raise SluglineError(f"{name[:200]!r} names no outlet; give its domain, such as outlet.example")
     _confirm(f"Erase everything of {domain} for ever?", now=now, yes=yes)
-    _carry_out(Order(frozenset(), domain, by or getpass.getuser(), why), now=now, wait_s=wait_s, as_json=as_json)
+    _carry_out(Order(frozenset(), domain, by or getpass.getuser(), why), frozenset(), now=now, wait_s=wait_s, as_json=as_json)
 
 
 @app.command()
@@ -74,9 +74,7 @@ def verify(
     Ids and URLs are looked for; the text is known to no one any more, so give it if you have it.
     """
     erasure = Erasure(PublishSettings.load(), Order(frozenset(map(_article_id, articles)), None, "", ""), lambda _: None, 0)
-    for name in articles:
-        if "//" in name:
-            erasure.needles.passages.update({name, canonical_url(name)})
+    erasure.needles.passages.update(_urls(articles))
     if text is not None:
         erasure.needles.passages.update(passages(text.read_text()))
 
@@ -87,13 +85,14 @@ def verify(
     _show(asyncio.run(prove()), as_json=as_json)
 
 
-def _carry_out(order: Order, *, now: bool, wait_s: float, as_json: bool) -> None:
+def _carry_out(order: Order, urls: frozenset[str], *, now: bool, wait_s: float, as_json: bool) -> None:
     with notes.status("begins") as line:
 
         def tell(what: str) -> None:
             line.update(what)
 
         erasure = Erasure(PublishSettings.load(), order, tell, wait_s)
+        erasure.needles.passages.update(urls)
         proof = asyncio.run(erasure.run(now=now))
     if not as_json:
         console.print(f"{len(erasure.needles.ids)} articles; {len(erasure.needles.sought)} passages looked for", highlight=False)
@@ -144,6 +143,10 @@ def _article_id(name: str) -> UUID:
     if "//" not in name:
         raise SluglineError(f"{name[:200]!r} is neither an article's id nor a URL")
     return ids.article_id(canonical_url(name))
+
+
+def _urls(names: list[str]) -> frozenset[str]:
+    return frozenset(url for name in names if "//" in name for url in (name, canonical_url(name)))
 
 
 def _confirm(what: str, *, now: bool, yes: bool) -> None:

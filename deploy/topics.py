@@ -12,6 +12,7 @@ from shared.errors import InvalidSetting
 from shared.kafka import acls as kafka_acls
 from shared.kafka import admin as kafka_admin
 from shared.kafka.admin import REPARTITIONING, Difference, TopicSettings
+from shared.retention import RetentionSettings, topics_kept
 from shared.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Create the topics, and say how a broker's differ.")
@@ -33,7 +34,9 @@ def apply(replication: Replication = None) -> None:
 
     async def work() -> kafka_admin.Applied:
         async with kafka_admin.connected(settings) as admin:
-            return await kafka_admin.apply(admin, replication=replication or settings.kafka_replication)
+            return await kafka_admin.apply(
+                admin, topics_kept(RetentionSettings.load()), replication=replication or settings.kafka_replication
+            )
 
     applied = asyncio.run(work())
     console = Console()
@@ -54,7 +57,9 @@ def check(replication: Replication = None) -> None:
 
     async def work() -> list[Difference]:
         async with kafka_admin.connected(settings) as admin:
-            return await kafka_admin.check(admin, replication=replication or settings.kafka_replication)
+            return await kafka_admin.check(
+                admin, topics_kept(RetentionSettings.load()), replication=replication or settings.kafka_replication
+            )
 
     differences = asyncio.run(work())
     console = Console()
@@ -109,7 +114,7 @@ def list_topics() -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("topic", "partitions", "cleanup", "key", "holds"):
         table.add_column(column)
-    for topic in topics.ALL:
+    for topic in topics_kept(RetentionSettings.load()):
         table.add_row(topic.name, str(topic.partitions), topic.config["cleanup.policy"], topic.key, topic.holds)
     Console().print(table, highlight=False)
 

@@ -51,6 +51,8 @@ MetricName = Literal[
     "slugline_open_articles",
     # materialise: rows written, label `table`.
     "slugline_rows_total",
+    # materialise: rows deleted since they had had their time, label `kind` (text, article, revision, story).
+    "slugline_rows_retired_total",
     # brief: briefs made, label `made_by` (extractive, model, fallback).
     "slugline_briefs_total",
     # brief: lines and answers of the optional model, label `outcome` (sentence_taken, sentence_not_stated, timeout, status_500, …).

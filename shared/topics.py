@@ -31,8 +31,17 @@ class Topic:
     config: Mapping[str, str] = field(default_factory=dict)
 
 
+COMPACTED_WITHIN_MS: Final = 7 * DAY_MS
+"""A record that a later one has replaced, or that was erased, is gone from its log within so long (and as long as its segment was open)."""
+
+
 def _compact(**more: str) -> dict[str, str]:
-    return {"cleanup.policy": "compact", "max.message.bytes": str(MAX_MESSAGE_BYTES), **_dotted(more)}
+    return {
+        "cleanup.policy": "compact",
+        "max.compaction.lag.ms": str(COMPACTED_WITHIN_MS),
+        "max.message.bytes": str(MAX_MESSAGE_BYTES),
+        **_dotted(more),
+    }
 
 
 def _delete(days: int, **more: str) -> dict[str, str]:
@@ -58,7 +67,7 @@ ARTICLES = Topic(
     8,
     Article,
     "articles in all versions, then in the latest",
-    _delete(30, min_compaction_lag_ms=str(7 * DAY_MS)) | {"cleanup.policy": "compact,delete"},
+    _delete(30, min_compaction_lag_ms=str(7 * DAY_MS), max_compaction_lag_ms=str(14 * DAY_MS)) | {"cleanup.policy": "compact,delete"},
 )
 STORY_INPUTS = Topic(
     "story_inputs.v1",

@@ -28,6 +28,7 @@ from deploy.local.supervise import Child, Command, Supervisor, Watchdog, describ
 from shared.errors import InvalidSetting
 from shared.kafka import admin as kafka_admin
 from shared.kafka.admin import TopicSettings
+from shared.retention import RetentionSettings, topics_kept
 from shared.settings import Settings
 
 PROJECT: Final = Path(__file__).parents[2]
@@ -114,7 +115,7 @@ class Instance:
         replication = 1 if own else TopicSettings.load().kafka_replication
         broker = self.bootstrap_servers if own else Settings.load(kafka_bootstrap_servers=self.bootstrap_servers)
         async with kafka_admin.connected(broker) as admin:
-            applied = await kafka_admin.apply(admin, replication=replication)
+            applied = await kafka_admin.apply(admin, topics_kept(RetentionSettings.load()), replication=replication)
         for difference in applied.left:
             self.screen.say("kafka", f"{difference.topic} has {difference.setting} {difference.found}, not {difference.wanted}")
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
 
+from shared.retention import RetentionSettings
 from shared.settings import DatabaseSettings
 
 
@@ -24,7 +25,7 @@ class PublishSettings(DatabaseSettings):
     database_timeout_s: float = Field(default=30, gt=0, description="a statement that takes longer is given up")
 
 
-class MaterialiseSettings(PublishSettings):
+class MaterialiseSettings(PublishSettings, RetentionSettings):
     """What the materialiser needs."""
 
     materialise_batch_records: int = Field(

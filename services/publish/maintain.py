@@ -34,7 +34,7 @@ WHERE c.topic = $3 AND c.partition = n.partition AND c.next_offset < n.begin
 RETURNING c.partition
 """
 _PRUNE: Final = "DELETE FROM story_updates WHERE appended_at < now() - make_interval(days => $1)"
-_RAISE_FLOOR: Final = """
+RAISE_FLOOR: Final = """
 UPDATE consumed_offsets c
 SET first_offset = greatest(c.first_offset, coalesce(
     (SELECT u.source_offset FROM story_updates u WHERE u.source_partition = c.partition ORDER BY u.source_offset LIMIT 1), c.next_offset))
@@ -71,7 +71,7 @@ async def prune_history(connection: Connection, days: int) -> int:
     """Delete history older than so many days, and give how many revisions; streams that reach behind it get a reset."""
     async with connection.transaction():
         status = await connection.execute(_PRUNE, days)
-        await connection.execute(_RAISE_FLOOR)
+        await connection.execute(RAISE_FLOOR)
     return int(status.rpartition(" ")[2])
 
 

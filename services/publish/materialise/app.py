@@ -21,6 +21,7 @@ from services.publish.materialise.positions import Reached, where_to_start
 from services.publish.materialise.source import Source
 from services.publish.materialise.tables import BY_TOPIC
 from services.publish.materialise.write import Written
+from services.publish.retain import retain_again_and_again
 from services.publish.status import say_status
 from shared import health, metrics, traces
 from shared.errors import InvalidMessage
@@ -303,8 +304,10 @@ async def run(settings: MaterialiseSettings, stop: asyncio.Event) -> None:
     """Keep the rows until `stop` is set; returns when the batch in flight is written. Raises `SourceExpired`."""
     readiness = health.Readiness()
     server = await health.serve(readiness, settings)
+    retaining = asyncio.ensure_future(retain_again_and_again(settings))
     try:
         await Materialiser(settings, readiness, stop).run()
     finally:
+        await end_tasks([retaining])
         if server is not None:
             await server.cleanup()
