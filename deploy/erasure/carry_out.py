@@ -27,7 +27,17 @@ from shared.kafka.letters import Wanted
 from shared.kafka.tables import Sender
 from shared.logs import get_logger
 from shared.settings import Settings
-from shared.topics import ARTICLES, FETCH_CONTROL, STORY_BRIEFS, STORY_INPUTS, STORY_MEMBERS, Topic
+from shared.topics import (
+    ARTICLES,
+    DEAD_LETTERS,
+    DISCOVERIES,
+    FETCH_CONTROL,
+    STORY_BRIEFS,
+    STORY_INPUTS,
+    STORY_MEMBERS,
+    STORY_UPDATES,
+    Topic,
+)
 
 log = get_logger()
 
@@ -98,6 +108,7 @@ class Erasure:
         proof = await self.verify()
         if now and any(found.left or found.old for found in proof.topics):
             self._tell("cuts logs and compacts topics")
+            await self._ready_to_cut(proof.topics)
             await cut_logs(self._settings, proof.topics)
             old = [found.topic for found in proof.topics if found.old]
             await compact_now(self._settings, old, self.needles.content(), self._wait_s)
@@ -175,6 +186,25 @@ class Erasure:
                 await sender.send(commands)
         if await self._places():
             raise Unreachable("some of the articles are still in stories: see slugline deadletters list --stage assign")
+
+    async def _ready_to_cut(self, found: Sequence[Found]) -> None:
+        """See to it that nothing that still counts lies before a log's last old copy: inputs are handled, open letters said again."""
+        last = {one.topic.name: one.last_offsets for one in found}
+        if last[DISCOVERIES.name]:
+            await self._until_passed("fetch", DISCOVERIES)
+        if last[STORY_INPUTS.name]:
+            await self._until_passed("assign", STORY_INPUTS)
+        connection = await connect(self._settings, "erase")
+        try:
+
+            async def rows_have_them() -> bool:
+                return await rows.has_passed(connection, STORY_UPDATES.name, last[STORY_UPDATES.name])
+
+            await self._until(rows_have_them, "the rows are behind story_updates.v1 after {0:g} s; start materialise, then erase again")
+        finally:
+            await connection.close()
+        if last[DEAD_LETTERS.name]:
+            await letters.say_again(self._settings, await letters.read(self._settings, Wanted()))
 
     def _commands(self, article_ids: Sequence[UUID]) -> Iterable[Command]:
         for start in range(0, len(article_ids), ARTICLES_A_COMMAND):

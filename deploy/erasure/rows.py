@@ -3,7 +3,7 @@
 # Names of tables come from the catalogue and are quoted; all values are parameters.
 # ruff: noqa: S608
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -14,6 +14,7 @@ _STORIES: Final = """
 SELECT DISTINCT story_id FROM story_updates WHERE articles_added && $1::uuid[]
 UNION SELECT story_id FROM story_members WHERE article_id = ANY ($1::uuid[])
 """
+_STORED: Final = "SELECT partition, next_offset FROM consumed_offsets WHERE topic = $1"
 _BLANK: Final = "UPDATE story_updates SET headline = '' WHERE story_id = ANY ($1::uuid[]) AND headline = ANY ($2::text[])"
 _PLACES: Final = """
 SELECT (SELECT count(*) FROM articles WHERE article_id = ANY ($1::uuid[]))
@@ -39,6 +40,12 @@ async def places_left(connection: Connection, article_ids: Iterable[UUID]) -> in
 async def briefs_of_empty(connection: Connection, story_ids: Sequence[UUID]) -> list[UUID]:
     """Give those stories without an article that have a brief still: nobody makes a new one."""
     return [row["story_id"] for row in await connection.fetch(_QUIET_BRIEFS, list(story_ids))]
+
+
+async def has_passed(connection: Connection, topic: str, offsets: Mapping[int, int]) -> bool:
+    """Say whether the rows hold a topic's records up to these offsets, by partition."""
+    stored = {row["partition"]: row["next_offset"] for row in await connection.fetch(_STORED, topic)}
+    return all(stored.get(partition, 0) > offset for partition, offset in offsets.items())
 
 
 async def blank_history(connection: Connection, story_ids: Sequence[UUID], titles: Iterable[str]) -> int:

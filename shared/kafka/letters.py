@@ -7,7 +7,7 @@ back once, with its own key to its own partition, and every stage ignores a vers
 from base64 import b64decode
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -108,6 +108,13 @@ async def drop(settings: Settings, letters: Iterable[DeadLetter], actor: str, no
     return count
 
 
+async def say_again(settings: Settings, letters: Iterable[DeadLetter]) -> None:
+    """Append letters once more as they are, so that they outlive the deletion of what lies before."""
+    async with _Resolver(settings, "", datetime.now(UTC)) as resolver:
+        for letter in letters:
+            await resolver.append(letter)
+
+
 class _Resolver:
     def __init__(self, settings: Settings, actor: str, now: datetime) -> None:
         self._settings = settings
@@ -174,9 +181,17 @@ class _Resolver:
         noted = letter.model_copy(
             update={"value": None, "resolution": resolution.value, "resolved_by": self._actor, "resolved_at": self._now}
         )
+        await self._send(noted)
+
+    async def append(self, letter: DeadLetter) -> None:
+        """Append a letter as it is."""
+        async with self._producer.transaction():
+            await self._send(letter)
+
+    async def _send(self, letter: DeadLetter) -> None:
         key = b64decode(letter.key) if letter.key else f"{letter.topic}:{letter.partition}:{letter.offset}".encode()
         partition = key_partition(key.decode(errors="replace"), DEAD_LETTERS)
-        await self._producer.send_and_wait(DEAD_LETTERS.name, key=key, value=noted.to_bytes(), partition=partition)
+        await self._producer.send_and_wait(DEAD_LETTERS.name, key=key, value=letter.to_bytes(), partition=partition)
 
 
 def _keep(letters: dict[UUID, DeadLetter], record: Any) -> None:

@@ -7,14 +7,21 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import typer
 
+from deploy.erase import _show
+from deploy.erasure.carry_out import Proof
 from deploy.erasure.needles import Needles, inner, passages
+from deploy.erasure.scan import Found
 from services.ingest.identity import canonical_url
 from shared.contracts import Article, DeadLetter, Publisher, StoryUpdated
 from shared.errors import Refused
 from shared.ids import article_id
+from shared.kafka import letters
 from shared.kafka.dead_letters import dead_letter
 from shared.kafka.decision import SourceRecord
+from shared.kafka.letters import Wanted
+from shared.settings import Settings
 from shared.topics import ARTICLES, DEAD_LETTERS, FETCH_CONTROL, STORY_UPDATES
 from tests.cluster.link.events import EVENTS
 from tests.system.stack import Stack, running
@@ -66,6 +73,7 @@ async def test_an_erased_article_and_outlet_are_nowhere_and_do_not_come_back(cle
     async with running(stack):
         await stack.replay(file)
         await stack.until_settled(ids.values())
+        await write_letter(clean_topics, made[1])
         await write_letter(clean_topics, made[0])
 
         code, said = await stack.run_command(
@@ -119,7 +127,7 @@ async def write_letter(broker: str, line: dict[str, Any]) -> None:
         version=1,
         url=line["url"],
         canonical_url=line["url"],
-        publisher=Publisher(id="harbour.example", name="Harbour"),
+        publisher=Publisher(id=line["url"].split("/")[2], name=line["source"]),
         title=line["title"],
         text=line["text"],
         language="en",
@@ -127,7 +135,7 @@ async def write_letter(broker: str, line: dict[str, Any]) -> None:
         content_hash="0",
     )
     now_ms = int(datetime.now(UTC).timestamp() * 1000)
-    record = SourceRecord(ARTICLES.name, 0, 0, str(made.article_id).encode(), made.to_bytes(), now_ms)
+    record = SourceRecord(ARTICLES.name, 0, len(line["url"]), str(made.article_id).encode(), made.to_bytes(), now_ms)
     await write(broker, [dead_letter("enrich", record, Refused("made_up", "it is made up"))])
 
 
@@ -142,6 +150,8 @@ async def check_everywhere(stack: Stack, erased: UUID) -> None:
         assert "oven" not in update.headline
     for letter in await read_messages(stack.broker, DEAD_LETTERS, DeadLetter):
         assert b"Vessel" not in inner(letter.to_bytes())
+    [kept] = await letters.read(Settings(kafka_bootstrap_servers=stack.broker), Wanted())
+    assert b"ledger" in inner(kept.to_bytes()), "another's letter is still there to be replayed"
     [block] = [json.loads(record.value) for record in await read_records(stack.broker, FETCH_CONTROL) if record.value]
     assert (block["by"], block["why"]) == ("ada", "a court's order")
 
@@ -172,3 +182,15 @@ def test_many_passages_are_found_where_something_begins_with_them() -> None:
     assert finder.passage_in(record) == "This is sentence number 1234 of a whole outlet's archive"
     assert finder.passage_in(b'{"url": "https://outlet.example/some/page/of/it"}') == "https://outlet.example/some/page/of/it"
     assert finder.passage_in(json.dumps({"text": "This is another sentence of the archive."}).encode()) is None
+
+
+def test_what_is_left_is_said_in_a_table_and_by_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    found = [Found(ARTICLES, records=9, old=2, named=1), Found(STORY_UPDATES, records=5, left=1, last_at=datetime(2026, 3, 2, tzinfo=UTC))]
+    proof = Proof(found, {}, {ARTICLES.name: datetime(2026, 3, 20, tzinfo=UTC), STORY_UPDATES.name: None})
+    _show(proof, as_json=False)
+    said = capsys.readouterr().out
+    assert "nothing that counts is left" in said
+    assert "2026-03-20" in said
+    with pytest.raises(typer.Exit):
+        _show(Proof([Found(ARTICLES, left=1)], {"articles": 3}), as_json=False)
+    assert "table articles: 3 rows left" in capsys.readouterr().out

@@ -148,6 +148,11 @@ async def test_a_rebuild_is_shown_applied_over_a_kill_and_then_nothing(clean_top
         assert report["bcubed"]["f1"] < 1
         assert report["changes"][0]["parts"][0]["listed"][0]["title"] in page.read_text().replace("&#x27;", "'").replace("&amp;", "&")
 
+        code, said = await slugline(settings, "rebuild", "diff", "--limit", "2")
+        assert code == 0
+        assert "BCubed F1" in said
+        assert report["changes"][0]["parts"][0]["headline"] in said
+
         await killed_apply(clean_topics, settings)
         code, said = await slugline(settings, "rebuild", "apply", "--yes", "--by", "ada")
         assert code == 0, said
