@@ -103,7 +103,7 @@ async def run(broker: str, folder: Path, plan: Plan, *, workers: int, kills: int
         pairs = [[Service(name, folder / f"{name}-{number}.log", **told) for name in ("poll", "fetch")] for number in range(workers)]
         seen = Seen()
         log.info("feeds_registered", feeds=len(feeds), pages=len(wanted))
-        following = asyncio.create_task(_follow(broker, seen, ARTICLES, DEAD_LETTERS))
+        following = asyncio.create_task(follow(broker, seen, ARTICLES, DEAD_LETTERS))
         try:
             with _running(pairs):
                 in_flight = await _kill(pairs, seen, port, len(wanted), kills, Random(seed))
@@ -165,7 +165,8 @@ async def _counts(port: int) -> dict[str, dict[str, int]]:
         return counts
 
 
-async def _follow(broker: str, seen: Seen, *topics: Topic) -> None:
+async def follow(broker: str, seen: Seen, *topics: Topic) -> None:
+    """Take what topics hold, until cancelled."""
     consumer: Any = AIOKafkaConsumer(bootstrap_servers=broker, auto_offset_reset="earliest", isolation_level="read_committed")
     await consumer.start()
     try:

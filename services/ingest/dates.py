@@ -110,6 +110,7 @@ def _read(raw: str) -> datetime | None:
 def _read_iso(raw: str) -> datetime | None:
     if not raw[:1].isdigit() and (weekday := _WEEKDAY_FIRST.match(raw)):
         raw = raw[weekday.end() :]
+    is_korean = not raw.isascii() and _HANGUL.search(raw) is not None
     if not raw.isascii():
         raw = _HALF_DAY.sub(_of_24, raw)
     found = _ISO.match(raw) or _COMPACT.match(raw)
@@ -123,7 +124,7 @@ def _read_iso(raw: str) -> datetime | None:
     year, month, day, hour, minute, second, zone = found.groups()
     zone_minutes = _zone_minutes(zone) if zone or not hour else _zone_after(raw[found.end() :])
     if zone_minutes is None:
-        zone_minutes = _SEOUL_MINUTES if hour and _HANGUL.search(raw) else 0
+        zone_minutes = _SEOUL_MINUTES if hour and is_korean else 0
     return _build(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), zone_minutes)
 
 

@@ -56,11 +56,19 @@ def canonical_url(url: str) -> str:
     return _canonical(url, hops=3)
 
 
+_WITHOUT_SCHEME = re.compile(r"www\.[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}(?:[/?#:]|$)", re.IGNORECASE)
+"""An address as people write it; no feed has a file of such a name."""
+
+
 def absolute_url(url: str, base: str | None = None) -> str | None:
     """Resolve a link as browsers do (RFC 3986, white space forgiven); None where no http(s) URL comes of it."""
     tidy = url.strip().translate(_WHITESPACE)
     if not tidy or len(tidy) > URL_LIMIT * 4:
         return None
+    if _WITHOUT_SCHEME.match(tidy):
+        tidy = f"http://{tidy}"
+    elif tidy.startswith("//") and not base:
+        tidy = f"https:{tidy}"
     try:
         joined = urljoin(base, tidy) if base and not tidy[:8].lower().startswith(("http://", "https://")) else tidy
         parts = urlsplit(joined)

@@ -110,17 +110,18 @@ def looks_like_html(text: str) -> bool:
     return ("<" in text or "&" in text) and _MARKED_UP.search(text) is not None
 
 
-def title_from_html(title: str, limit: int = LINE_LIMIT) -> str:
+def title_from_html(title: str, limit: int = LINE_LIMIT, *, declared: bool = False) -> str:
     """Give a title that may hold HTML as plain text on one line.
 
     Tags are taken for markup where they format, carry attributes or are closed again; `<video>` in "The <video> tag
-    explained" and "1 < 2" stay. Entities are read once more, since feeds escape them twice.
+    explained" and "1 < 2" stay. Entities are read once more, since feeds escape them twice; a title that is `declared` to be
+    HTML shows what they say.
     """
     if "<" in title:
         title = _strip_markup(title)
     if "&" in title:
         title = _ENTITY.sub(lambda found: html_entities.unescape(found.group()), title)
-        if "<" in title:
+        if "<" in title and not declared:
             title = _strip_markup(title)
     return one_line(title, limit)
 

@@ -10,6 +10,7 @@ from lxml import etree, html
 from trafilatura.settings import Document, Extractor
 
 from services.ingest.dates import DEFAULT_TOLERANCE_S, has_zone, parse_date
+from services.ingest.extraction.asides import without_asides
 from services.ingest.extraction.blocked import judge, without_wall
 from services.ingest.extraction.metadata import PageData, read_metadata
 from services.ingest.extraction.model import Extracted
@@ -29,11 +30,47 @@ _DATED_LINE = re.compile(
 )
 _URL_DATE = re.compile(r"/(20\d{2})[/-](\d{1,2})[/-](\d{1,2})(?:/|-|$)")
 _PIPE_ROW = re.compile(r"^\|?[\s|:-]+\|?$")
-_AND = re.compile(r"\s+(?:and|und|y|et|e|&)\s+|\s*[;|]\s*|,\s+(?=[^\W\d_a-z])")
+_AND = re.compile(r"\s*,?\s+(?:and|und|y|et|e|og|och|en|&)\s+|\s*[;|/•]\s*|,\s+(?=[^\W\d_a-z])")
+_FULL_NAME = re.compile(
+    r"(?:(?:[^\W\d_a-z][\w'’.-]*|(?:d|l|o)['’][^\W\d_]\w*|de|del|della|der|den|di|da|do|dos|du|la|le|van|von|zu|bin|ibn|al|el|ten|ter|af|av)(?:\s+|$)){2,5}$"
+)
+_JOB = re.compile(
+    r"\s*[,(–—|-]\s*[^,]*\b(?:correspondents?|reporters?|editors?|writers?|journalists?|columnists?|contributors?|producers?|staff|chief|desk|bureau"
+    r"|korrespondent(?:in)?|redakteur(?:in)?|redaktion|autor(?:in)?|corresponsal|redactora?|journaliste|correspondante?|rédact\w+)\b.*$",
+    re.IGNORECASE,
+)
+_AGENCY = re.compile(r"[A-Z]{2,5}$|dpa$")
 _VISIBLE = etree.XPath(
     "//body//text()[not(parent::script or parent::style or parent::noscript or parent::template or parent::textarea)]", smart_strings=False
 )
 _DATE_LINES = 120
+_CLASSES = "concat(' ', translate(normalize-space(@class), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz'), ' ')"
+_LEAD_NAMES = (
+    "lead",
+    "lede",
+    "article__lead",
+    "article-lead",
+    "article_lead",
+    "articlelead",
+    "lead-text",
+    "lead-paragraph",
+    "article-lede",
+    "story-lead",
+)
+_LEAD = etree.XPath(
+    "//*[self::div or self::p][not(.//p[2])][ancestor::article or ancestor::main]["
+    + " or ".join(f"contains({_CLASSES}, ' {name} ')" for name in _LEAD_NAMES)
+    + "]"
+)
+_WORD = re.compile(r"[^\W_]+")
+_BODY_SHARE = 0.6
+"""A shorter articleBody is a teaser."""
+_BODY_FOUND = 0.85
+_LEAD_LEAST_CHARS = 60
+_LEAD_MOST_CHARS = 1_000
+_LEAD_BEGINNING = 40
+_TOO_SHORT_CHARS = 200
+"""With less than that the article itself was dropped with its surroundings."""
 
 
 def extract(
@@ -99,8 +136,9 @@ def extract(
 
 
 def _main_text(tree: html.HtmlElement, page: PageData, title: str) -> str:
-    document = trafilatura.bare_extraction(tree, options=_options())
-    text = scrub(document.text or "").strip() if isinstance(document, Document) else ""
+    text = _extracted(without_asides(tree))
+    if len(text) < _TOO_SHORT_CHARS:
+        text = max(text, _extracted(tree), key=len)
     if "|" in text:
         text = "\n".join(
             line.strip("| ").replace(" | ", " ") if line.startswith("|") else line for line in text.split("\n") if not _PIPE_ROW.match(line)
@@ -110,7 +148,37 @@ def _main_text(tree: html.HtmlElement, page: PageData, title: str) -> str:
         text = "\n".join(lines[1:])
     if page.body and page.is_free is not False and len(text) < 0.5 * len(page.body):
         text = page.body
-    return text
+    elif len(page.body) >= _BODY_SHARE * len(text):
+        text = _lines_of(page.body, text)
+    lead = _lead(tree)
+    # some outlets keep the first paragraph beside the body that trafilatura finds
+    return f"{lead}\n{text}" if lead and text and lead[:_LEAD_BEGINNING] not in text else text
+
+
+def _lines_of(body: str, text: str) -> str:
+    """Give the lines of a text that the outlet itself counts to the article, if they are nearly all of what it counts."""
+    whole = _letters(body)
+    kept = [line for line in text.split("\n") if _letters(line) in whole]
+    return "\n".join(kept) if sum(len(_letters(line)) for line in kept) >= _BODY_FOUND * len(whole) else text
+
+
+def _letters(text: str) -> str:
+    return "".join(_WORD.findall(text))
+
+
+def _lead(tree: html.HtmlElement) -> str:
+    found = _LEAD(tree)
+    leads = (
+        [one_line(str(element.text_content())) for element in found if isinstance(element, html.HtmlElement)]
+        if isinstance(found, list)
+        else []
+    )
+    return leads[0] if len(leads) == 1 and _LEAD_LEAST_CHARS <= len(leads[0]) <= _LEAD_MOST_CHARS else ""
+
+
+def _extracted(tree: html.HtmlElement) -> str:
+    document = trafilatura.bare_extraction(tree, options=_options())
+    return scrub(document.text or "").strip() if isinstance(document, Document) else ""
 
 
 @lru_cache(maxsize=1)
@@ -132,17 +200,21 @@ def _visible_lines(tree: html.HtmlElement) -> list[str]:
 def _authors(page: PageData, site_names: tuple[str, ...]) -> tuple[str, ...]:
     outlets = {name.casefold() for name in site_names}
     for names in page.authors:
-        people = tidy_names(part for name in names for part in _split_names(name))
+        people = tidy_names(part for name in names for part in _split_names(name, outlets))
         people = tuple(name for name in people if name.casefold() not in outlets and len(name) < 100)
         if people:
             return people
     return ()
 
 
-def _split_names(names: str) -> list[str]:
-    parts = [part.strip() for part in _AND.split(names)]
-    # "Doe, Jane" and "Jane Doe, Berlin correspondent" stay whole: each part must look like a full name
-    return parts if len(parts) > 1 and all(2 <= len(part.split()) <= 5 for part in parts) else [names]
+def _split_names(names: str, outlets: set[str]) -> list[str]:
+    """Give the people of a byline: split where each part looks like a full name, without what they do and for whom."""
+    names = _JOB.sub("", names) or names
+    parts = [part.strip(" ,") for part in _AND.split(names)]
+    people = [part for part in parts if part and part.casefold() not in outlets and not _AGENCY.match(part)]
+    if len(parts) > 1 and people and all(_FULL_NAME.match(part) for part in people):
+        return people
+    return [names]
 
 
 def _published(page: PageData, tree: html.HtmlElement, url: str, now: datetime, tolerance_s: float) -> datetime | None:

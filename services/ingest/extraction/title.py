@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from services.ingest.text import one_line
 
-_SEPARATOR = re.compile(r"\s+[|\-–—·•:»›/]{1,2}\s+|\s*[|｜»]\s*|\s+::\s+")
+_SEPARATOR = re.compile(r"\s+[|\-–—·•:»›/]{1,2}\s+|\s*[|｜»：]\s*|\s+::\s+")
 _WORD = re.compile(r"[^\W_]+")
 _MIN_HEADLINE_CHARS = 8
 

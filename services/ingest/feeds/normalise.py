@@ -140,8 +140,9 @@ def _item(entry: Mapping[str, Any], context: Context) -> tuple[FeedItem, str | N
     published = context.time(entry.get("published"), entry.get("created"))
     updated = context.time(entry.get("updated"))
     item_id = one_line(_string(entry.get("id")), _MAX_ID_CHARS) or None
-    authors = _authors(entry) or context.authors
     source = entry.get("source")
+    # Atom: the author of an entry, else of the feed it was taken from, else of this feed
+    authors = _authors(entry) or (_authors(source) if isinstance(source, Mapping) else ()) or context.authors
     item = FeedItem(
         item_id=item_id,
         url=url,
@@ -155,18 +156,25 @@ def _item(entry: Mapping[str, Any], context: Context) -> tuple[FeedItem, str | N
         updated_at=updated,
         image=_image(entry, content, summary_markup, url or context.url),
         section=_section(entry),
-        language=language_code(entry.get("language")) or context.language,
+        language=language_code(entry.get("language")) or _language_of(entry) or context.language,
         publisher_name=one_line(_string(source.get("title")), 200) or None if isinstance(source, Mapping) else None,
     )
     return item, bad_url
 
 
+def _language_of(entry: Mapping[str, Any]) -> str | None:
+    """Give an item's xml:lang, which feedparser keeps with each of its texts."""
+    details = (entry.get(f"{name}_detail") for name in ("title", "summary"))
+    return next((code for detail in details if isinstance(detail, Mapping) and (code := language_code(detail.get("language")))), None)
+
+
 def _title(entry: Mapping[str, Any]) -> str:
     detail = entry.get("title_detail")
     title = _string(entry.get("title"))
-    if detail is not None and detail.get("type") == "text/plain" and detail.get("declared"):
+    declared = detail is not None and bool(detail.get("declared"))
+    if declared and detail is not None and detail.get("type") == "text/plain":
         return one_line(title)
-    return title_from_html(title)
+    return title_from_html(title, declared=declared)
 
 
 def _link(entry: Mapping[str, Any], base: str) -> tuple[str | None, str | None]:
@@ -216,8 +224,9 @@ def _authors(entry: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def tidy_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Give authors' names plain and once each, without "By" and without the e-mail address that goes with a name."""
+    """Give authors' names plain and once each, without "By" and without e-mail addresses, unless there are only those."""
     tidy: dict[str, None] = {}
+    addresses: dict[str, None] = {}
     for name in names:
         line = title_from_html(name, 200)
         line = _BYLINE.sub("", line) if len(line) < 120 else line
@@ -226,8 +235,8 @@ def tidy_names(names: Iterable[str]) -> tuple[str, ...]:
             line = without or line
         line = line.strip(" ,;|")
         if line and len(tidy) < _MAX_AUTHORS:
-            tidy.setdefault(line)
-    return tuple(tidy)
+            (addresses if "@" in line else tidy).setdefault(line)
+    return tuple(tidy or addresses)
 
 
 def _image(entry: Mapping[str, Any], content: Mapping[str, Any] | None, summary_markup: str, base: str) -> str | None:
