@@ -36,10 +36,6 @@ def is_away(error: BaseException) -> bool:
     return isinstance(error, _AWAY) or (isinstance(error, asyncpg.InterfaceError) and "clos" in str(error))
 
 
-SIMILAR = 0.45
-"""Trigram word similarity from which a search takes a headline's word for a misspelt one."""
-
-
 async def set_up(connection: Any) -> None:
     """Prepare a connection: jsonb columns are read to, and written from, Python values."""
     await connection.set_type_codec(
@@ -59,7 +55,6 @@ def server_settings(settings: PublishSettings, application: str) -> dict[str, st
         "search_path": path,
         "timezone": "UTC",
         "jit": "off",
-        "pg_trgm.word_similarity_threshold": str(SIMILAR),
         # A client that vanished without a word frees its locks within half a minute.
         "tcp_keepalives_idle": "10",
         "tcp_keepalives_interval": "5",

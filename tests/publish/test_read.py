@@ -1,10 +1,11 @@
 """What readers are given of the rows."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from services.publish import read
+from services.publish import migrations, read
 from services.publish.connect import Connection, Pool
 from shared.contracts import ArticleStatus, Section, Sentence, StoryLink, StoryStatus
 from shared.topics import ARTICLES, STORIES, STORY_MEMBERS
@@ -125,6 +126,7 @@ async def test_search_finds_words_phrases_and_misspellings(connection: Connectio
         article("f", text="A helicopter from Lisse had carried the mail meanwhile."),
         story("quake", headline="Earthquake shakes the Oren valley", last_published_at=NOW + timedelta(days=2)),
         story("tren", headline="Vuelven los trenes nocturnos a Puerto Ámbar", language="es"),
+        article("tren", title="Trenes nocturnos", language="es"),
         story("lunch", headline="A long headline about nothing much"),
         brief("lunch", sections=(Section(heading="What was served", sentences=(Sentence(text="They ate sturgeon.", citations=(1,)),)),)),
         member("l", "lunch"),
@@ -145,11 +147,51 @@ async def test_search_finds_words_phrases_and_misspellings(connection: Connectio
     assert await found("earthquake", published_after=NOW + timedelta(days=1)) == [made_id("quake")]
     assert await found("earthquake", published_before=NOW) == []
     assert await found("\0 ' \" ( & ! :*") == []
+    assert await found("-ferries") == [], "what must not be there alone asks for nothing"
+    assert set(await found("ferry or earthquake")) == {made_id("ferry"), made_id("quake")}
+    assert await found("ambar") == await found("Ámbar") == await found("ÁMBAR trenes") == [made_id("tren")], "accents don't count"
     guessed = await read.search(pool, "erthquake")
     assert guessed.guessed
     assert [hit.story.story_id for hit in guessed.hits] == [made_id("quake")]
+    for misspelt in ("earhtquake", "Earthquakke valey", "eathquake oren"):
+        assert [hit.story.story_id for hit in (await read.search(pool, misspelt)).hits] == [made_id("quake")], misspelt
+    assert not (await read.search(pool, "zeppelin earthquake")).hits, "a word that nobody wrote, nor anything like it"
     [hit] = (await read.search(pool, "helicopter")).hits
     assert ("helicopter", True) in hit.snippet
+
+
+async def test_a_word_of_every_story_gives_the_newest(connection: Connection, pool: Pool) -> None:
+    """A common word is looked for in the newest rows first, and a rare one finds the oldest row all the same."""
+    many = [story(f"s{n}", headline=f"Council meets {'about herrings' if n == 0 else 'again'}") for n in range(2_400)]
+    await load(connection, article(), *many)
+    await connection.execute("ANALYZE stories")
+    seen: set[object] = set()
+    page = None
+    while True:
+        result = await read.search(pool, "council", limit=100, after=page)
+        seen.update(hit.story.story_id for hit in result.hits)
+        if (page := result.next) is None:
+            break
+    assert len(seen) == 300
+    assert [hit.story.story_id for hit in (await read.search(pool, "council herring")).hits] == [made_id("s0")]
+
+
+async def test_scripts_without_spaces_are_searched_within_headlines(connection: Connection, pool: Pool) -> None:
+    """A Chinese name is found inside a run of characters."""
+    await load(connection, story("zh", headline="安理会就停火协议举行紧急会议", language="zh"))
+    assert [hit.story.story_id for hit in (await read.search(pool, "停火")).hits] == [made_id("zh")]
+
+
+async def test_words_learnt_by_the_migration_are_those_of_the_materialiser(connection: Connection) -> None:
+    """Folded alike, accents, capitals and joined letters."""
+    await load(connection, story(headline="Straße nach Øresund: el Cañón, l’œuvre d’été, Łódź 2026"))
+    learnt = {tuple(row) for row in await connection.fetch("SELECT word, folded FROM search_words")}
+    assert ("cañón", "canon") in learnt
+    assert ("straße", "strasse") in learnt
+    file = Path(migrations.__file__).parent / "versions" / "0007_spelling.sql"
+    await connection.execute("TRUNCATE search_words")
+    await connection.execute(next(part for part in file.read_text().split(";\n") if "INSERT INTO search_words" in part))
+    assert {tuple(row) for row in await connection.fetch("SELECT word, folded FROM search_words")} == learnt
 
 
 async def test_a_withdrawn_article_is_not_found_and_its_text_not_given(connection: Connection, pool: Pool) -> None:
