@@ -222,7 +222,7 @@ async def _hanging(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse()
     await response.prepare(request)
     await response.write(b'{"choices": [')
-    await asyncio.sleep(30)
+    await asyncio.Event().wait()  # until the client goes
     return response
 
 
@@ -241,9 +241,8 @@ async def test_a_lying_endpoint_changes_nothing(endpoint: Callable[[Handler], Aw
 
 
 async def test_a_slow_endpoint_is_given_up(endpoint: Callable[[Handler], Awaitable[str]]) -> None:
-    started = asyncio.get_running_loop().time()
-    assert await improved(await endpoint(_hanging), timeout_s=0.2) is None
-    assert asyncio.get_running_loop().time() - started < 10
+    async with asyncio.timeout(20):
+        assert await improved(await endpoint(_hanging), timeout_s=0.2) is None
 
 
 async def test_an_endpoint_that_is_not_there_and_a_spent_budget_change_nothing() -> None:

@@ -19,6 +19,8 @@ from services.publish.brief.words import IDEOGRAPHIC, NO_WORD, Token, Word, lett
 
 TITLE_GAIN = 0.35
 """A title is written to be read alone."""
+NAME_LOSS = -0.3
+"""A title without a verb names something and tells nothing."""
 BORDER_GAIN = {"end": 0.25, "comma": 0.2, "strong": 0.2, "weak": 0.0, "loose": -0.1}
 LEAD_OTHERS = 0.4
 """What the first section's other sentences count for its heading, which is to say what the first one says."""
@@ -113,12 +115,16 @@ def clip_heading(members: Sequence[Candidate], headline: str, readings: Sequence
     first = members[0]
     titles = [readings[place].title.text for place in first.stated_by]
     lines = [*titles, *(part.strip() for title in titles for part in _parts(title))]
-    if not first.article.lexicon.verb_late:
-        lines.append(first.statement.text)
+    start = _start(first.statement.tokens, first.article) if not first.article.lexicon.verb_late else None
+    if start is not None:
+        lines.append(first.statement.text[first.statement.tokens[start].start :])
+    lines.append(first.statement.text)
     best = ""
     same = letters_only(headline).strip()
     for most in (limits.heading_max_words, limits.heading_max_words - 2, limits.heading_max_words - 4):
         for line in lines:
+            if _opens_badly(line, first.article):
+                continue
             clipped = _clip(line, first.article, replace(limits, heading_max_words=most))
             if clipped and letters_only(clipped).strip() != same and count_words(clipped) >= limits.heading_min_words:
                 clipped = clipped[:1].upper() + clipped[1:]
@@ -126,6 +132,12 @@ def clip_heading(members: Sequence[Candidate], headline: str, readings: Sequence
             best = best or clipped
     text = best or first.statement.text[: limits.heading_max_words * 8]
     return Heading(text, _read(text, first.article), 0.0)
+
+
+def _opens_badly(line: str, article: Reading) -> bool:
+    """Say whether a line lacks its subject or asks: "Says Trump deserves credit"."""
+    low = next((token.word.low for token in tokenise(line, article.source.language) if not token.mark), "")
+    return low in article.lexicon.questions or low in article.lexicon.attributing
 
 
 def _clip(line: str, article: Reading, limits: Limits) -> str:
@@ -143,6 +155,8 @@ def _clip(line: str, article: Reading, limits: Limits) -> str:
             break
         if words >= limits.heading_min_words and not token.word.stop and token.word.low not in article.lexicon.dangling:
             cut = line[: token.end].strip()
+            if _says_nothing(tokens[: place + 1], article) or _is_joined(line, token):
+                continue
             rough = cut if _is_closed(cut) else rough
             if _is_closed(cut) and (place + 1 == len(tokens) or _border(tokens, place, article) is not None or tokens[place + 1].mark):
                 whole = cut
@@ -157,8 +171,16 @@ def cut_headings(statement: Statement, article: Reading, limits: Limits = DEFAUL
     if article.lexicon.dangling:
         for kept, border in _cuts(statement.tokens, article, limits):
             text = _written(statement.text, kept)
-            if _is_closed(text):
+            if _is_closed(text) and not _is_joined(statement.text, kept[-1]) and not (border in _INNER and _says_nothing(kept, article)):
                 yield Heading(text, _read(text, article), BORDER_GAIN[border])
+
+
+def _is_joined(text: str, last: Token) -> bool:
+    """Say whether a cut would go through a word: "bans on gender-affirming care"."""
+    return text[last.end : last.end + 1] in _JOINTS
+
+
+_JOINTS = frozenset("-‑/'’&")
 
 
 def headings_of_titles(readings: Sequence[Reading], limits: Limits = DEFAULT_LIMITS) -> list[list[Heading]]:
@@ -189,10 +211,24 @@ def title_headings(article: Reading, names: frozenset[str], small: frozenset[str
         lexicon = article.lexicon
         if not lows or lows[0] in lexicon.openers or lows[0] in lexicon.needs_context or lows[-1] in lexicon.dangling:
             continue
+        if lows[0] in lexicon.questions or lows[0] in lexicon.attributing:
+            continue
         if not _is_closed(part) or {*lows} & (lexicon.first_person | lexicon.second_person):
             continue
         text = _sentence_case(part, article, names, small)
-        yield Heading(text, _read(text, article), TITLE_GAIN)
+        whole = not lexicon.auxiliaries or any(
+            _is_verb(tokens, at, article) or _acts_in_titles(tokens, at, lexicon) for at in range(len(tokens))
+        )
+        if whole or len(parts) == 1:
+            yield Heading(text, _read(text, article), TITLE_GAIN if whole else NAME_LOSS)
+
+
+def _acts_in_titles(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
+    """Say whether a title's word may be its verb: "Germany rejects recognition", "Treasury deputy to leave"."""
+    low = tokens[place].word.low
+    if place and (low in lexicon.infinitives or f"{low}s" in lexicon.auxiliaries or f"{low}es" in lexicon.auxiliaries):
+        return True
+    return lexicon.language == "en" and place > 0 and len(low) > 3 and low.endswith("s") and not low.endswith(("ss", "us", "'s"))
 
 
 def _cut_title(title: str, article: Reading, limits: Limits) -> Iterator[Heading]:
@@ -205,7 +241,8 @@ def _cut_title(title: str, article: Reading, limits: Limits) -> Iterator[Heading
         if words > limits.heading_max_words or token.mark in _STOPS:
             return
         after = tokens[place + 1]
-        border = after.word.low in (lexicon.borders | lexicon.title_borders) or after.mark in _STOPS or after.mark == ","
+        listed = after.mark == "," and token.word.capital and place + 2 < len(tokens) and tokens[place + 2].word.capital
+        border = after.word.low in (lexicon.borders | lexicon.title_borders) or after.mark in _STOPS or (after.mark == "," and not listed)
         if (
             words >= limits.heading_min_words
             and border
@@ -283,7 +320,7 @@ def _cuts(tokens: Sequence[Token], article: Reading, limits: Limits) -> Iterator
     words = 0
     verb: int | None = None
     told = 0
-    acts = superlative = False
+    acts = superlative = relative = passed = False
     place = start
     while place < len(tokens):
         token = tokens[place]
@@ -300,7 +337,7 @@ def _cuts(tokens: Sequence[Token], article: Reading, limits: Limits) -> Iterator
             kept.append(token)
             place += 1
             continue
-        if words and not token.quoted and _is_loose(tokens, place, lexicon):
+        if words and not token.quoted and _is_loose(tokens, start, place, lexicon):
             return
         if low in lexicon.first_person or low in lexicon.second_person:
             return
@@ -309,7 +346,12 @@ def _cuts(tokens: Sequence[Token], article: Reading, limits: Limits) -> Iterator
         if words > limits.heading_max_words:
             return
         superlative |= _is_superlative(token, lexicon)
-        if _is_verb(tokens, place, article):
+        passed |= words > 1 and low in lexicon.borders
+        if verb is None and words > 1 and low in lexicon.relatives:
+            relative = True
+        elif relative and _is_verb(tokens, place, article):
+            relative = low in lexicon.auxiliaries and low in lexicon.helpers
+        elif _is_verb(tokens, place, article):
             acts |= low not in lexicon.attributing
             verb, told = words, 0
         elif not token.word.stop and low not in lexicon.weekdays and low not in lexicon.months:
@@ -319,9 +361,31 @@ def _cuts(tokens: Sequence[Token], article: Reading, limits: Limits) -> Iterator
         if lexicon.verb_late and border not in _WHOLE:
             border = None
         ends = border is not None and (whole or told >= BORDER_WORDS[border]) and not (superlative and border in _INNER)
+        if border in _INNER and (
+            passed or _waits(kept, border, lexicon) or (whole and border != "strong" and low not in lexicon.intransitive)
+        ):
+            ends = False
         if border and ends and _ends_well(tokens, place, words, verb or 0, article) and not _is_conditional(tokens, place, lexicon):
             yield list(kept), border
         place += 1
+
+
+def _waits(kept: Sequence[Token], border: str, lexicon: Lexicon) -> bool:
+    """Say whether a cut's end waits for what a preposition would tell: "shared a video", "issued a statement", "a link between the two"."""
+    low = kept[-1].word.low
+    if low in lexicon.vague or low.endswith(lexicon.adjective_endings):
+        return True
+    if border != "strong" and len(kept) > 1 and kept[-2].word.low in lexicon.loose_articles:
+        return True
+    pair = next((at for at, token in enumerate(kept) if token.word.low in lexicon.pair_words), None)
+    return pair is not None and not any(token.word.low in lexicon.loose_borders for token in kept[pair:])
+
+
+def _says_nothing(tokens: Sequence[Token], article: Reading) -> bool:
+    """Say whether no verb follows the last verb of saying: "Adam Schiff says Trump"."""
+    lexicon = article.lexicon
+    told = max((at for at, token in enumerate(tokens) if at and token.word.low in lexicon.attributing and not token.quoted), default=-1)
+    return 0 <= told < len(tokens) - 1 and not any(_is_verb(tokens, at, article) for at in range(told + 1, len(tokens)))
 
 
 def _start(tokens: Sequence[Token], article: Reading) -> int | None:
@@ -351,13 +415,14 @@ def _is_participle(low: str, lexicon: Lexicon) -> bool:
     return lexicon.language == "en" and len(low) > 4 and low.endswith(("ing", "ly"))
 
 
-def _is_loose(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
+def _is_loose(tokens: Sequence[Token], start: int, place: int, lexicon: Lexicon) -> bool:
     """Say whether a word points to someone or something that a heading does not name; "his" after a name does not."""
     low = tokens[place].word.low
     if low in lexicon.possessives:
         return False
     if low in lexicon.subjects:
-        return not any(token.word.capital and not token.word.stop for token in tokens[:place])
+        named = (token.word for token in tokens[start:place] if token.word.capital and not token.word.stop)
+        return all(lexicon.place_terms.issuperset(word.terms) for word in named)
     return low in lexicon.openers and not (low in lexicon.linking and tokens[place - 1].word.low in lexicon.speech)
 
 
@@ -420,7 +485,11 @@ def _border(tokens: Sequence[Token], place: int, article: Reading) -> str | None
         return "strong"
     low = token.word.low
     if low in article.lexicon.weak_borders or (
-        article.lexicon.language == "en" and low.endswith("ing") and len(low) > 5 and not token.word.capital
+        article.lexicon.language == "en"
+        and low.endswith("ing")
+        and len(low) > 5
+        and not token.word.capital
+        and low not in article.lexicon.ing_nouns
     ):
         return "weak"
     return "loose" if low in article.lexicon.loose_borders else None

@@ -165,6 +165,19 @@ class Lexicon:
     """Words that make a claim hold only with all that follows: "most", "first", "only"."""
     loaded: frozenset[str] = frozenset()
     """Words of opinion that a report only quotes."""
+    questions: frozenset[str] = frozenset()
+    """Words that open a question: "what"."""
+    loose_articles: frozenset[str] = frozenset()
+    """Words before a noun that is told of next: "a", "its"."""
+    adjective_endings: tuple[str, ...] = ()
+    vague: frozenset[str] = frozenset()
+    """Nouns that say little without what follows: "issued a statement"."""
+    ing_nouns: frozenset[str] = frozenset()
+    """English nouns that end as participles do: "meeting"."""
+    imperatives: frozenset[str] = frozenset()
+    """First words that speak to the reader: "look"."""
+    subordinates: frozenset[str] = frozenset()
+    """First words of a clause that waits for another: "while"."""
     labels: tuple[str, ...] = ()
     """Labels before a colon that are no part of the sentence: "why it matters"."""
     determiners: frozenset[str] = frozenset()
@@ -284,6 +297,13 @@ def _build(code: str, raw: dict[str, Any]) -> Lexicon:
         linking=words("linking"),
         superlatives=words("superlatives"),
         loaded=words("loaded"),
+        vague=words("vague"),
+        questions=words("questions"),
+        loose_articles=words("loose_articles"),
+        adjective_endings=tuple(str(raw.get("adjective_endings", "")).split()),
+        ing_nouns=words("ing_nouns"),
+        imperatives=words("imperatives"),
+        subordinates=words("subordinates"),
         labels=phrases("labels"),
         determiners=words("determiners"),
         short_forms=words("short_forms"),

@@ -13,7 +13,7 @@ from services.publish.brief.limits import DEFAULT_LIMITS, Limits
 from services.publish.brief.marks import Marks
 from services.publish.brief.read import Reading, Statement
 from services.publish.brief.sift import find_flaw
-from services.publish.brief.support import CORE, check_around, covered
+from services.publish.brief.support import CORE, check_around, covered, hoped
 from services.publish.brief.trim import trim
 from services.publish.brief.words import families
 
@@ -52,6 +52,8 @@ LOADED_LOSS = 1.0
 SAME_FIGURES = 2
 """Numbers in common by which two sentences tell the same count or vote."""
 SAME_FIGURES_SHARE = 0.6
+RETOLD = 0.62
+"""Share of a sentence that another has in its own or other words, above which it says the same."""
 LATE = 3
 """Sentences after which a report turns to what was before."""
 BEGINNING = 5
@@ -147,7 +149,16 @@ def repeats(one: Candidate, other: Candidate, limits: Limits = DEFAULT_LIMITS) -
     if _shares_figures(one.statement.marks, other.statement.marks):
         return True
     shared = max(covered(one.statement.marks, other.statement.marks), covered(other.statement.marks, one.statement.marks))
+    if limits.repetition / 2 < shared <= limits.repetition and _tells_the_same(one, other):
+        return True
     return shared > limits.repetition or (shared > limits.repetition / 2 and shared + likeness(one, other) > limits.repetition + LIKE)
+
+
+def _tells_the_same(one: Candidate, other: Candidate) -> bool:
+    """Say whether one of two sentences says in great part, in its own words, what the other does."""
+    kin = families(one.article.source.language)
+    ours, theirs = one.statement.marks, other.statement.marks
+    return max(hoped(ours, theirs, kin), hoped(theirs, ours, kin)) > RETOLD
 
 
 def _shares_figures(one: Marks, other: Marks) -> bool:

@@ -64,6 +64,10 @@ def find_flaw(statement: Statement, article: Reading, limits: Limits = DEFAULT_L
         return Flaw.FRAGMENT
     if words[0].word.low in lexicon.needs_context and not words[0].quoted:
         return Flaw.CONTEXT
+    if not words[0].quoted and words[0].word.low in lexicon.imperatives and words[0].word.low not in article.known:
+        return Flaw.FRAGMENT
+    if words[0].word.low in lexicon.subordinates and not any(token.mark == "," for token in statement.tokens):
+        return Flaw.FRAGMENT
     start = letters_only(text[:80]).lstrip()
     if start.startswith(lexicon.context_phrases):
         return Flaw.CONTEXT

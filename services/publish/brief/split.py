@@ -44,7 +44,10 @@ _DATELINE = re.compile(
     r"\s*(?:\([^)]{2,40}\)\s*(?:[-–—:]+\s*)?|(?<=\s)[-–—]{1,2}\s+|[—–]\s+)"
 )
 _CAPITAL_DATELINE = re.compile(r"^[A-ZÀ-ÞА-Я][A-ZÀ-ÞА-Я .'’/-]{2,30}(?:,\s[A-Z][\w.]+(?:\s\d{1,2})?)?\s*:\s+(?=\S)")
-_DATED = re.compile(r"^(?:[A-Z][\w.'’-]+[ ,]+){1,3}[A-Z][a-z]{2,8}\.? \d{1,2}(?:,? \d{4})?\s*[:—–-]\s+(?=\S)")
+_DATED = re.compile(
+    r"^(?:(?:[A-Z][\w.'’-]+[ ,]+){1,3}[A-Z][a-z]{2,8}\.? \d{1,2}(?:,? \d{4})?\s*[:—–-]\s+"
+    r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.? \d{1,2}, \d{4}\s*[:—–-]\s*)(?=\S)"
+)
 _AGENCY = re.compile(r"^\((?:(?:[A-Z]{2,5}|Reuters|dpa|ANSA|Xinhua|Bloomberg)[^)]{0,20}\)\s*[-–—:]*|[A-Z][^)]{1,40}\)\s*[-–—]+)\s*")
 
 
