@@ -96,11 +96,16 @@ class Folder:
     def progress(self) -> Progress:
         """Read how far the rebuild is. Raises `Refused` where there is none."""
         try:
-            held = json.loads((self.path / "rebuild.json").read_text())
+            held: dict[str, Any] = json.loads((self.path / "rebuild.json").read_text())
         except FileNotFoundError:
             raise Refused("no_rebuild", f"there is no rebuild in {self.path}; begin one with: slugline rebuild start") from None
-        held["partitions"] = {int(number): self.partition(int(number)) for number in held["partitions"]}
-        return Progress(**held)
+        try:
+            held["partitions"] = {int(number): self.partition(int(number)) for number in held["partitions"]}
+            return Progress(**held)
+        except (KeyError, TypeError, ValueError) as error:
+            raise Refused(
+                "other_version", f"the rebuild in {self.path} was made by another version ({error}); delete that folder"
+            ) from error
 
     def partition(self, number: int) -> PartitionProgress:
         """Read how far a partition is."""
