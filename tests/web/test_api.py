@@ -1,5 +1,6 @@
 """The JSON API, and how answers are delivered."""
 
+import asyncio
 import gzip
 import json
 from uuid import uuid4
@@ -7,7 +8,9 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
+from services.publish.web import connection, pages
 from services.publish.web.config import WebSettings
+from shared.contracts import StoryStatus
 from tests.web.conftest import Web, serving, until
 from tests.web.newsroom import FERRY_HEADLINE, FRONT, Newsroom, Report, fill, made_id
 
@@ -179,6 +182,91 @@ async def test_a_client_that_asks_too_much_waits(settings: WebSettings) -> None:
         assert int(headers["Retry-After"]) >= 1
         assert json.loads(body)["status"] == 429
         assert (await web.get("/live"))[0] == 200
+
+
+async def test_every_method_has_its_answer(web: Web, newsroom: Newsroom) -> None:
+    """HEAD is GET without its body, for the endless stream too; what an address does not take is 405, and Allow says what it takes."""
+    story_id = await fill(newsroom)
+    for path in ("/api/feeds/top", f"/stories/{story_id}", "/api/stream"):
+        async with web.session.head(web.url + path) as answer:
+            assert answer.status == 200, path
+            assert await answer.read() == b""
+    for method in ("POST", "DELETE", "PATCH", "OPTIONS", "TRACE"):
+        async with web.session.request(method, f"{web.url}/api/stories/{story_id}") as answer:
+            assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD"), method
+            assert answer.content_type == "application/problem+json"
+            assert "Allow" in (await answer.json(content_type=None))["detail"]
+    status, body, headers = await web.get("/api")
+    assert (status, headers["Content-Type"]) == (404, "application/problem+json")
+    assert "/api/openapi.json" in body
+
+
+async def test_since_belongs_to_a_story(web: Web, newsroom: Newsroom) -> None:
+    """Revisions that a story never had are not told as known; a merged story's reader is led on without the number that is none there."""
+    story_id = await fill(newsroom)
+    assert (await web.json(f"/api/stories/{story_id}?since=3"))["changes"]["complete"]
+    assert not (await web.json(f"/api/stories/{story_id}?since=4"))["changes"]["complete"]
+    await newsroom.story("bees", "x", [], status=StoryStatus.MERGED, redirect_to="ferry", reason="merged")
+    for path in (f"/api/stories/{made_id('bees')}", f"/stories/{made_id('bees')}"):
+        status, _, headers = await web.get(f"{path}?since=1&visit=1")
+        assert status == 308
+        assert headers["Location"].endswith(f"/stories/{story_id}")
+
+
+async def raw(web: Web, sent: bytes, limit_s: float = 15) -> bytes:
+    """Send bytes as they are, and give what comes back until the server is done or closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", web.settings.web_port)
+    try:
+        writer.write(sent)
+        async with asyncio.timeout(limit_s):
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
+            return head + await reader.readexactly(length)
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+    finally:
+        writer.close()
+
+
+async def test_absurd_requests_have_an_answer_and_end(web: Web, newsroom: Newsroom) -> None:
+    """None makes a 500, holds memory or stops the service; headers that never end are cut off."""
+    story_id = await fill(newsroom)
+    get = "GET {} HTTP/1.1\r\nHost: x\r\n{}\r\n"
+    for target, header, status in (
+        ("/api/search?q=" + "a" * 10_000, "", 422),
+        ("/search?q=" + "a+" * 5_000, "", 200),
+        ("/%ff%fe", "", 404),
+        ("/publishers/%ed%a0%80", "", 404),
+        ("/api/feeds/%ed%a0%80", "", 404),
+        ("/feeds/publisher/%0d%0aSet-Cookie:x", "", 404),
+        ("/", "Range: bytes=0-10\r\n", 200),
+        ("/", "Accept-Encoding: " + "gzip;q=" * 500 + "\r\n", 200),
+        ("/", "If-None-Match: " + '"a",' * 3_000 + "\r\n", 200),
+        ("/api/stream", "Last-Event-ID: " + "9" * 5_000 + "\r\n", 422),
+        ("/feeds/top.rss", 'X-Forwarded-Host: evil"><x>\r\n', 200),
+    ):
+        answer = await raw(web, get.format(target, header).encode())
+        assert answer.startswith(f"HTTP/1.1 {status} ".encode()), (target[:40], answer[:80])
+        assert b"evil" not in answer
+        assert b"\nset-cookie" not in answer.lower()
+    assert b"evil" not in await raw(web, b'GET /feeds/top.rss HTTP/1.1\r\nHost: evil"><x>\r\n\r\n')
+    assert b" 400 " in await raw(web, b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 1_000_000)
+    assert b" 400 " in await raw(web, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    form = f"POST /stories/{story_id}/reports HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    assert b" 413 " in await raw(web, f"{form}Content-Length: 150000\r\n\r\n{'x' * 150_000}".encode())
+    assert (await web.get("/ready"))[0] == 200
+
+
+async def test_slow_clients_are_cut_off(web: Web, newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence, headers that come letter by letter and a form that stops in the middle end after a while, each with the answer it can have."""
+    story_id = await fill(newsroom)
+    monkeypatch.setattr(connection, "HEADERS_S", 0.2)
+    monkeypatch.setattr(pages, "FORM_S", 0.2)
+    assert await raw(web, b"") == b""
+    assert await raw(web, b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ") == b""
+    form = f"POST /stories/{story_id}/reports HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\n\r\nwor"
+    assert b" 408 " in await raw(web, form.encode())
+    assert (await web.get("/"))[0] == 200
 
 
 async def test_health_and_metrics(web: Web) -> None:

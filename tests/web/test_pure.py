@@ -1,18 +1,24 @@
 """What needs neither database nor server: ranks, diversity, limits, words, cursors, timelines."""
 
+import base64
 import math
+import re
 import struct
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.publish import read
 from services.publish.feeds.diversify import Ranked, diverse_order
 from services.publish.feeds.rank import EPOCH, TAU, rank, score_at
+from services.publish.read.ask import plain_words, read_query, tsquery
+from services.publish.spelling import distance, fold, likely
 from services.publish.web import present, words
-from services.publish.web.cursor import read_cursor, write_cursor
+from services.publish.web.cursor import PATTERN, read_cursor, write_cursor
 from services.publish.web.deliver import accepts_gzip, matches
 from services.publish.web.limits import RateLimit, client_key
 from services.publish.web.pages import same_site
@@ -105,7 +111,7 @@ def test_a_client_is_an_address_or_an_ipv6_network() -> None:
     assert client_key("not:an:address") == "not:an:address"
 
 
-@given(st.floats(allow_nan=False), st.uuids())
+@given(st.floats(allow_nan=False, allow_infinity=False), st.uuids())
 def test_a_cursor_comes_back_as_it_went(value: float, story_id: UUID) -> None:
     """Every place in a list survives."""
     page = read.Page(value, story_id)
@@ -116,10 +122,12 @@ def test_a_cursor_comes_back_as_it_went(value: float, story_id: UUID) -> None:
 def test_no_text_breaks_a_cursor(text: str) -> None:
     """What is not a cursor is none, without an error; not-a-number is none either."""
     page = read_cursor(text)
-    assert page is None or write_cursor(page).rstrip("=") == text.rstrip("=")
-    import base64
+    assert page is None or write_cursor(page) == text
+    assert (page is not None) == (re.fullmatch(PATTERN, text) is not None)
 
-    assert read_cursor(base64.urlsafe_b64encode(struct.pack(">d16s", math.nan, b"")).decode()) is None
+    for value in (math.nan, -math.nan, math.inf, -math.inf, 0.0, -1e300):
+        written = base64.urlsafe_b64encode(struct.pack(">d16s", value, b"")).decode()
+        assert (read_cursor(written) is None) == (not math.isfinite(value)) == (re.fullmatch(PATTERN, written) is None)
 
 
 def test_conditions_and_encodings_follow_the_rfc() -> None:
@@ -169,11 +177,11 @@ def test_ticks_of_a_timeline_never_overlap() -> None:
     assert line is not None
     assert len(line.ticks) == 8
     for one in line.ticks:
-        assert 0 <= one.x <= line.width
+        assert 0 <= one.x <= 100
         assert one.y - 10 >= 0
         assert one.y + 8 <= line.baseline
         for other in line.ticks:
-            assert one is other or math.hypot(one.x - other.x, one.y - other.y) >= 20
+            assert one is other or math.hypot((one.x - other.x) * present.WIDTH / 100, one.y - other.y) >= 20
 
 
 def test_a_timeline_of_many_has_bars_that_count_all() -> None:
@@ -193,7 +201,7 @@ def test_a_link_is_a_web_address_or_none(text: str) -> None:
     for url in (text, f"https://{text}", f"javascript:{text}", f" http://x/{text}"):
         href = present.safe_href(url)
         assert href is None or href.lower().startswith(("http://", "https://"))
-        assert href is None or not set(href) & set(" \t\r\n\0@") or "@" not in href.split("/")[2]
+        assert href is None or not (set(href) & set(" \t\r\n\0") or "@" in urlsplit(href).netloc)
 
 
 def freshness(**more: object) -> read.Freshness:
@@ -236,3 +244,44 @@ def test_feeds_are_titled_by_what_they_stand_for() -> None:
     assert present.feed_title("publisher/x.example", "The X") == "The X"
     assert present.feed_title("section/science") == "Science"
     assert present.feed_title("country/ZZ") == "ZZ"
+
+
+@pytest.mark.parametrize(
+    ("query", "written"),
+    [
+        ("harbour toll", "(('harbour') & ('toll'))"),
+        ('"harbour toll" -vote', "(('harbour toll') & !'vote')"),
+        ("a or b", "(('a')) | (('b'))"),
+        ("it's \\ & | ! :* <->", "(('it''s'))"),
+        ('"unclosed phrase', "(('unclosed phrase'))"),
+        ("-only -these", ""),
+        ("or OR", ""),
+        ('- "" !!', ""),
+    ],
+)
+def test_a_query_is_read_as_it_is_meant(query: str, written: str) -> None:
+    """Words, phrases, or, minus; anything else has no meaning and does no harm."""
+    assert tsquery(read_query(query), {}) == written
+
+
+def test_other_spellings_stand_beside_a_word() -> None:
+    """Only beside plain words that are wanted."""
+    asked = read_query('canon "canon law" -canon')
+    assert plain_words(asked) == ["canon"]
+    assert tsquery(asked, {"canon": ["cañón", "canon"]}) == "(('canon' | 'cañón') & ('canon law') & !'canon')"
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_distance_is_one(one: str, other: str) -> None:
+    """Nothing between a word and itself, the same both ways, at most the longer word's length, one for one swap."""
+    assert distance(one, one) == 0
+    assert distance(one, other) == distance(other, one) <= max(len(one), len(other))
+    assert distance("earhtquake", "earthquake") == 1
+
+
+def test_likely_words_are_the_nearest() -> None:
+    """A short word may have one slip, a longer one two; nearer words keep farther ones out."""
+    known = [(word, fold(word)) for word in ("cañón", "cantón", "canal", "council", "counsel")]
+    assert likely("canonn", known, most=3) == ["cañón"]
+    assert likely("counicl", known, most=3) == ["council"]
+    assert likely("cxnxn", known, most=3) == []

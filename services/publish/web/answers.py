@@ -270,7 +270,7 @@ def story_answer(detail: read.StoryDetail, changes: read.Changes | None, base_ur
         if changes is None
         else {
             "since": changes.since,
-            "complete": changes.complete,
+            "complete": changes.complete and changes.since <= detail.story.revision,
             "articles_added": changes.articles_added,
             "articles_removed": changes.articles_removed,
             "articles_changed": changes.articles_changed,

@@ -43,11 +43,6 @@ def _after(cursor: str | None) -> read.Page | None:
     return page
 
 
-def _moved(request: Request, site: Site, story_id: UUID, rest: str = "") -> RedirectResponse:
-    query = f"?{request.url.query}" if request.url.query else ""
-    return RedirectResponse(f"{site.base_url(request)}/api/stories/{story_id}{rest}{query}", status_code=308)
-
-
 def midnight(day: date | None, site: Site) -> datetime | None:
     """Give a day's beginning in UTC; None for no day."""
     return None if day is None else datetime.combine(day, time(), site.now().tzinfo)
@@ -115,7 +110,8 @@ def router(site: Site) -> APIRouter:
         async with site.connections.read() as db:
             found = await whole_story(db, story_id, member_limit=SOURCES)
             if isinstance(found, read.Redirect):
-                return _moved(request, site, found.story_id)
+                # Without `since`: the revisions of the story that it was merged into are other ones.
+                return RedirectResponse(f"{site.base_url(request)}/api/stories/{found.story_id}", status_code=308)
             changes = None if since is None else await read.changes_since(db, story_id, since)
         return _json(answers.story_answer(found, changes, site.base_url(request)))
 

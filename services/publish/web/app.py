@@ -20,12 +20,13 @@ from starlette.types import ASGIApp
 
 from services.publish.web import api, pages
 from services.publish.web.config import WebSettings
+from services.publish.web.connection import BoundedConnection
 from services.publish.web.database import Connections
 from services.publish.web.deliver import Deliver
 from services.publish.web.fanout import Fanout
 from services.publish.web.limits import RateLimit
 from services.publish.web.metrics import HTTP
-from services.publish.web.problems import Problem, ProblemRaised, ProblemResponse
+from services.publish.web.problems import FAILED, Problem, ProblemRaised, ProblemResponse
 from services.publish.web.site import Site
 from shared import health
 from shared.errors import Unreachable
@@ -41,6 +42,11 @@ UNACKNOWLEDGED_MS = 60_000
 _SAID = {
     404: ("Not found", "There is nothing here", ["The address may be mistyped, or what it led to was never here."]),
     405: ("Not allowed", "This page can only be read", []),
+    500: ("Our fault", "This page failed", ["Something went wrong here, and it is noted. Other pages work."]),
+}
+_SAID_TO_PROGRAMS = {
+    "Not Found": "There is nothing at this address; /api/openapi.json says what there is.",
+    "Method Not Allowed": "This address does not take this method; the Allow header says which ones it takes.",
 }
 
 
@@ -103,10 +109,10 @@ def _health_routes(app: FastAPI, site: Site) -> None:
 
 def _error_answers(app: FastAPI, site: Site) -> None:
     def answer(request: Request, status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
-        if request.url.path.startswith("/api/"):
-            return ProblemResponse(status, detail, headers)
+        if _for_programs(request):
+            return ProblemResponse(status, _SAID_TO_PROGRAMS.get(detail, detail), headers)
         kicker, heading, paragraphs = _SAID.get(status, (str(status), "This did not work", []))
-        said = [detail] if detail not in ("Not Found", "Method Not Allowed") else []
+        said = [detail] if detail and detail not in _SAID_TO_PROGRAMS else []
         page = pages.message(site, request, status, heading, said or paragraphs, kicker=kicker)
         page.headers.update({"Cache-Control": "no-store", **(headers or {})})
         return page
@@ -124,11 +130,15 @@ def _error_answers(app: FastAPI, site: Site) -> None:
         faults = "; ".join(f"{'.'.join(str(step) for step in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:5])
         return answer(request, 422, faults)
 
+    @app.exception_handler(Exception)
+    async def on_fault(request: Request, _error: Exception) -> Response:
+        return answer(request, 500, FAILED if _for_programs(request) else "")
+
     @app.exception_handler(Unreachable)
     async def on_away(request: Request, error: Unreachable) -> Response:
         get_logger().debug("database_away", path=request.url.path, error=str(error))
         headers = {"Retry-After": str(RETRY_AFTER_S), "Cache-Control": "no-store"}
-        if request.url.path.startswith("/api/"):
+        if _for_programs(request):
             return ProblemResponse(503, "The database does not answer at the moment. Try again in a few seconds.", headers)
         page = pages.message(
             site,
@@ -141,6 +151,10 @@ def _error_answers(app: FastAPI, site: Site) -> None:
         )
         page.headers.update(headers)
         return page
+
+
+def _for_programs(request: Request) -> bool:
+    return request.url.path == "/api" or request.url.path.startswith("/api/")
 
 
 def _describe(app: FastAPI) -> None:
@@ -187,6 +201,7 @@ async def run(settings: WebSettings, stop: asyncio.Event) -> None:
             create_app(site),
             log_config=None,
             access_log=False,
+            http=BoundedConnection,
             lifespan="off",
             server_header=False,
             proxy_headers=True,

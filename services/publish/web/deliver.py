@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from traceback import format_exc
 from typing import Final
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.publish.web.limits import RateLimit, client_key
+from services.publish.web.problems import FAILED, body_of
 from services.publish.web.problems import MEDIA_TYPE as PROBLEM
-from services.publish.web.problems import body_of
+from services.publish.web.streams import HEADERS as STREAM_HEADERS
 from shared.logs import get_logger
 
 CSP: Final = (
@@ -39,7 +41,8 @@ SMALLEST_COMPRESSED: Final = 600
 GZIP_LEVEL: Final = 5
 LONGEST_QUERY_KEPT: Final = 400
 NOT_LIMITED: Final = frozenset({"/live", "/ready", "/metrics"})
-NOT_KEPT: Final = frozenset({"/api/stream", *NOT_LIMITED})
+STREAM: Final = "/api/stream"
+NOT_KEPT: Final = frozenset({STREAM, *NOT_LIMITED})
 """Answers that are each client's own; nobody waits for another's."""
 
 EXPOSED: Final = b"ETag, Retry-After"
@@ -147,6 +150,10 @@ class Deliver:
             await send({"type": "http.response.start", "status": 204, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
             return
+        if scope["method"] == "HEAD" and path == STREAM:  # its headers alone, since its body never ends
+            await send({"type": "http.response.start", "status": 200, "headers": [*STREAM_HEADERS, *SECURITY]})
+            await send({"type": "http.response.body", "body": b""})
+            return
         if scope["method"] not in ("GET", "HEAD"):
             answer = await self._ask(scope, receive, send)
             if answer is not None:
@@ -233,18 +240,21 @@ class Deliver:
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
             await self._app(inner, receive, capture)
+        except ClientDisconnect:
+            return None  # nobody is there to be answered
         except Exception as error:  # noqa: BLE001 - logged, and answered as the 500 that it is
             # Plain lines: a traceback with the locals of every frame takes seconds to write, and holds texts.
             self._log.error("request_failed", path=scope["path"], error=repr(error)[:500], traceback=format_exc())
             if streaming:
                 return None
-            start, parts = None, []
+            if start is not None and start["status"] != 500:
+                start = None
         if "route" in inner:
             scope["route"] = inner["route"]
         if streaming:
             return None
         if start is None:
-            return Answer(500, [*_PROBLEM_HEADERS], body_of(500, "Something failed here; it is in the logs."), None, self._clock())
+            return Answer(500, [*_PROBLEM_HEADERS], body_of(500, FAILED), None, self._clock())
         body = b"".join(parts)
         answer = Answer(start["status"], list(start["headers"]), body, generation, self._clock())
         if answer.status == 200 and not header(answer.headers, b"etag"):
@@ -256,6 +266,8 @@ class Deliver:
     async def _give(self, answer: Answer, scope: Scope, send: Send) -> None:
         request: Headers = scope["headers"]
         headers = [pair for pair in answer.headers if pair[0] not in (b"content-length", b"etag")]
+        if answer.status == 405:
+            headers = [(b"allow", value.replace(b"GET", b"GET, HEAD")) if name == b"allow" else (name, value) for name, value in headers]
         headers.extend(SECURITY)
         headers.extend(self._cross_origin(scope["path"], request))
         if answer.etag:

@@ -1,5 +1,6 @@
 """The pages: each reads, makes its view model, and renders. A live page asks for itself again with `fragment=1`."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -30,6 +31,7 @@ REVISIONS = 30
 PUBLISHERS = 60
 SEARCH_PAGE = 20
 FORM_BYTES = 10_000
+FORM_S = 10
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -176,7 +178,8 @@ def router(site: Site) -> APIRouter:
         async with site.connections.read() as db:
             found = await whole_story(db, story_id, member_limit=SOURCES)
             if isinstance(found, read.Redirect):
-                query = f"?{request.url.query}" if request.url.query else ""
+                # Without `since`: the revisions of the story that it was merged into are other ones.
+                query = "?fragment=1" if _fragment(request) else ""
                 return RedirectResponse(f"/stories/{found.story_id}{query}", status_code=308)
             history = await read.history(db, story_id, limit=REVISIONS)
             changes = None if since is None else await read.changes_since(db, story_id, since)
@@ -333,10 +336,14 @@ async def _form(request: Request) -> dict[str, str]:
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         raise ProblemRaised(415, "Send the form as application/x-www-form-urlencoded.")
     body = bytearray()
-    async for chunk in request.stream():
-        body.extend(chunk)
-        if len(body) > FORM_BYTES:
-            raise ProblemRaised(413, f"The form is larger than {FORM_BYTES:,} bytes.")
+    try:
+        async with asyncio.timeout(FORM_S):
+            async for chunk in request.stream():
+                body.extend(chunk)
+                if len(body) > FORM_BYTES:
+                    raise ProblemRaised(413, f"The form is larger than {FORM_BYTES:,} bytes.")
+    except TimeoutError:
+        raise ProblemRaised(408, f"The form did not come within {FORM_S} s. Send it again.") from None
     try:
         fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=20)
     except ValueError as error:

@@ -16,7 +16,8 @@ from services.publish.web.words import day, duration_words, language_name, numbe
 TICKS: Final = 14
 """A timeline numbers its articles up to here; more become bars."""
 BARS: Final = 40
-WIDTH: Final = 480.0
+WIDTH: Final = 330.0
+"""Pixels of the narrowest drawing, a phone's: ticks that keep apart on it do so on wider ones. Places across are told in hundredths."""
 TICK_GAP: Final = 22.0
 MARGIN: Final = 14.0
 SILENT_AFTER_S: Final = 45.0
@@ -184,10 +185,14 @@ def timeline(sources: Sequence[views.Source]) -> views.Timeline | None:
         levels.append(level)
     baseline = 16.0 + TICK_GAP * len(ends)
     ticks = tuple(
-        views.Tick(number, round(x, 1), round(baseline - 18.0 - TICK_GAP * level, 1), f"{publisher}, {utc(at)}")
+        views.Tick(number, _across(x), round(baseline - 18.0 - TICK_GAP * level, 1), f"{publisher}, {utc(at)}")
         for (at, number, publisher), x, level in zip(dated, places, levels, strict=True)
     )
-    return views.Timeline(WIDTH, baseline + 2, baseline, start, end, summary, ticks=ticks)
+    return views.Timeline(baseline + 2, baseline, start, end, summary, ticks=ticks)
+
+
+def _across(x: float) -> float:
+    return round(100 * x / WIDTH, 2)
 
 
 def _bars(places: Sequence[float], start: datetime, end: datetime, summary: str) -> views.Timeline:
@@ -198,16 +203,16 @@ def _bars(places: Sequence[float], start: datetime, end: datetime, summary: str)
     height, most = 64.0, max(counts)
     bars = tuple(
         views.Bar(
-            x=round(MARGIN + index * slot + 0.75, 1),
+            x=_across(MARGIN + index * slot + 0.75),
             y=round(height - height * math.sqrt(count / most), 1),
-            width=round(slot - 1.5, 1),
+            width=_across(slot - 1.5),
             height=round(height * math.sqrt(count / most), 1),
             label=f"{number_of(count, 'article')}, {utc(start + (end - start) * (index / BARS))}",
         )
         for index, count in enumerate(counts)
         if count
     )
-    return views.Timeline(WIDTH, height + 2, height, start, end, summary, bars=bars)
+    return views.Timeline(height + 2, height, start, end, summary, bars=bars)
 
 
 def feed_title(feed: str, named: str = "") -> str:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
+FAILED = "Something failed here; it is in the logs."
 
 
 class Problem(BaseModel):

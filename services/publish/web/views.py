@@ -68,7 +68,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A source's place on the timeline, in the units of its drawing."""
+    """A source's place on the timeline: across in hundredths of its width, down in pixels."""
 
     number: int
     x: float
@@ -78,7 +78,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Articles within one slice of time, for a story with too many to number, in the units of its drawing."""
+    """Articles within one slice of time, for a story with too many to number: across in hundredths of the width, down in pixels."""
 
     x: float
     y: float
@@ -91,7 +91,6 @@ class Bar:
 class Timeline:
     """When a story's articles came out: numbered ticks, or bars where there are too many."""
 
-    width: float
     height: float
     baseline: float
     start: datetime
