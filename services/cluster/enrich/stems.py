@@ -19,7 +19,13 @@ _STEMMERS = {
 
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\U00020000-\U0003ffff"
 """Thai, Lao, Burmese, Khmer, kana, Han; and Hangul, whose words carry their particles with them."""
-_TOKEN = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+(?:[.,'’\u2019-][^\W_{_UNSPACED}]+)*|[.!?。！？…:;\n]")
+_MARKS = "\u0300-\u036f\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0dff\u200d"
+"""Signs that stand on letters: accents, vowels of Hebrew and Arabic, and the scripts of India, which are words of them for half."""
+_ENDS = r"[.!?。！？…:;।\n]"
+_LETTER = rf"[^\W_{_UNSPACED}]"
+_SIGNED = rf"(?:{_LETTER}|[{_MARKS}])"
+_TOKEN, _SIGNED_TOKEN = (re.compile(rf"[{_UNSPACED}]+|{letter}+(?:[.,'’\u2019-]{letter}+)*|{_ENDS}") for letter in (_LETTER, _SIGNED))
+_HAS_MARKS = re.compile(f"[{_MARKS}]")
 _IS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
 _POSSESSIVE = re.compile(r"['’]s?$|['’](?:s|re|ve|ll|d|m|t)$")
 _MAX_WORD = 40
@@ -39,7 +45,8 @@ def words_of(text: str, limit: int) -> list[Word]:
     """Give the first `limit` words. Runs of unspaced scripts become overlapping pairs of characters (bigrams)."""
     words: list[Word] = []
     first = True
-    for match in _TOKEN.finditer(text):
+    token = _SIGNED_TOKEN if not text.isascii() and _HAS_MARKS.search(text) else _TOKEN
+    for match in token.finditer(text):
         known = _read(match.group())
         if known is None:
             first = True
