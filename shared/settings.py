@@ -176,7 +176,7 @@ def masked(url: str) -> str:
 def _shown(settings: type[Settings], fault: Mapping[str, Any]) -> str:
     """Show what was given, unless it may be a secret."""
     name = str(fault["loc"][0])
-    if any(word in name for word in ("password", "token", "url", "secret")) or settings.model_fields[name].annotation is SecretStr:
+    if any(word in name for word in ("password", "token", "url", "secret", "key")) or settings.model_fields[name].annotation is SecretStr:
         return "not what it may be"
     given = str(fault["input"])
     return repr(given if len(given) <= _SHOWN_CHARACTERS else f"{given[:_SHOWN_CHARACTERS]}…")

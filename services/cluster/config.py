@@ -53,3 +53,8 @@ class AssignSettings(StoryRules, OwnerSettings):
     clock_interval_s: float = Field(
         default=60, gt=0, description="seconds between two clock inputs of a partition; quiet stories close then"
     )
+    clock_jump_limit_s: float = Field(
+        default=600,
+        gt=0,
+        description="a clock that was put forward by more gives no clock input until it is back: stories would close for good",
+    )

@@ -1,6 +1,7 @@
 """`slugline local run` as a person runs it: one line when it is up, one instance a folder, nothing left behind."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -126,6 +127,21 @@ def test_status_says_that_every_service_is_ready(running: Run) -> None:
     assert status.returncode == 0
     for name in ("poll", "fetch", "enrich", "assign", "link", "materialise", "brief", "webhooks", "web"):
         assert re.search(rf"^{name} +ready", status.stdout, re.MULTILINE), status.stdout
+    assert ":***@" in status.stdout, "the database's password is not shown"
+
+
+def test_the_doctor_finds_the_instance_by_itself_and_nothing_wrong(running: Run) -> None:
+    told = running.command("doctor", "--json")
+    findings = json.loads(told.stdout)["findings"]
+    assert [one for one in findings if one["level"] == "problem" and one["area"] != "machine"] == []
+    assert {"local", "kafka", "database", "settings", "machine"} <= {one["area"] for one in findings}
+    assert any(one["what"] == "assign is ready" for one in findings)
+
+
+def test_whoever_changes_something_is_noted_with_the_instance_s_logs(running: Run) -> None:
+    assert running.command("topics", "apply").returncode == 0
+    [line] = [one for one in (running.folder / "logs" / "admin.log").read_text().splitlines() if '"slugline topics apply"' in one]
+    assert json.loads(line)["who"]
 
 
 def test_topics_are_as_they_should_be(running: Run) -> None:
