@@ -7,12 +7,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
 from rich.table import Table
 
 from services.ingest import opml, registry
@@ -21,8 +19,6 @@ from services.ingest.commands.source import shown_time
 from services.ingest.control import Control
 from services.ingest.poll.figures import silent_s
 from services.ingest.registry import Registered
-from shared.contracts import Feed
-from shared.errors import SluglineError
 from shared.settings import Settings
 
 console = Console()
@@ -40,7 +36,6 @@ def register(app: typer.Typer) -> None:
     app.command("remove")(remove)
     app.command("pause")(pause)
     app.command("resume")(resume)
-    app.command("import")(import_opml)
     app.command("export")(export_opml)
 
 
@@ -148,37 +143,6 @@ def pause(name: FeedName) -> None:
 def resume(name: FeedName) -> None:
     """Poll a paused feed again."""
     _set_paused(name, paused=False)
-
-
-def import_opml(file: Annotated[Path, typer.Argument(help="an OPML file; - for standard input")]) -> None:
-    """Register all feeds of an OPML file, and say which were there already and which are no feeds.
-
-    Example: slugline feeds import subscriptions.opml
-    """
-    settings = Settings.load()
-    try:
-        document = typer.get_binary_stream("stdin").read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise SluglineError(f"{file} can't be read: {error}") from error
-    now = datetime.now(UTC)
-    known = asyncio.run(registry.registered(settings))
-    fresh: dict[UUID, Feed] = {}
-    repeated = 0
-    refused: list[str] = []
-    for outline in track(opml.read(document), description="Reading", console=console, transient=True):
-        try:
-            feed = registry.from_outline(outline, now)
-        except SluglineError as error:
-            refused.append(str(error))
-            continue
-        if feed.feed_id in known or feed.feed_id in fresh:
-            repeated += 1
-        else:
-            fresh[feed.feed_id] = feed
-    asyncio.run(registry.register(settings, fresh.values()))
-    console.print(f"{len(fresh)} feeds added, {repeated} were there already, {len(refused)} refused")
-    for message in refused:
-        console.print(f"  refused: {message}", soft_wrap=True, markup=False)
 
 
 def export_opml(file: Annotated[Path | None, typer.Argument(help="where to write; standard output if left out")] = None) -> None:

@@ -5,12 +5,13 @@ import sys
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from services.ingest.config import IngestSettings
 from services.ingest.http import Fetched, Fetcher
 from shared.errors import Refused
 
+_Settings = TypeVar("_Settings", bound=IngestSettings)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|//")
 
 
@@ -52,7 +53,7 @@ async def read_source(
     return Document(body, url, content_type)
 
 
-def with_allowed(settings: IngestSettings, allow: list[str] | None) -> IngestSettings:
+def with_allowed(settings: _Settings, allow: list[str] | None) -> _Settings:
     """Add the hosts that a command's `--allow` opens."""
     return settings.model_copy(update={"fetch_allow": (*settings.fetch_allow, *allow)}) if allow else settings
 
