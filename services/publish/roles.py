@@ -29,9 +29,11 @@ WEB_READS: Final = (
     *VIEWS,
     "alembic_version",
     "articles",
+    "brief_queue",
     "consumed_offsets",
     "feed_entries",
     "feed_views",
+    "search_words",
     "source_feeds",
     "stories",
     "story_briefs",
@@ -39,7 +41,7 @@ WEB_READS: Final = (
     "story_updates",
     "worker_status",
 )
-"""No queue, no webhook with its secret, no reader's report."""
+"""No webhook with its secret, no reader's report."""
 PREFIX_PATTERN: Final = r"^[a-z_][a-z0-9_]{0,50}$"
 ITERATIONS: Final = 4_096
 """Of SCRAM-SHA-256, as Postgres itself takes."""
