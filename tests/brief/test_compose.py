@@ -6,10 +6,11 @@ import pytest
 
 from services.publish.brief.audit import audit
 from services.publish.brief.compose import compose
+from services.publish.brief.head import cut_headings
 from services.publish.brief.limits import Limits
 from services.publish.brief.source import Source
 from services.publish.brief.words import letters_only
-from tests.brief.made_up import LABELLED, citations, labelled_stories, source, story, texts
+from tests.brief.made_up import LABELLED, citations, labelled_stories, reading, source, story, texts
 
 WIRE = """
 A court in Norwell on Thursday blocked a copper mine that Tarrant Resources had planned in the Ashen valley.
@@ -224,3 +225,32 @@ def test_a_story_with_articles_in_two_languages_is_told_in_its_own() -> None:
         source(9, "Gericht stoppt Mine", "Ein Gericht in Norwell hat am Donnerstag eine Kupfermine gestoppt.", language="de"),
     ]
     assert not any("Gericht" in text for text in texts(compose(story(sources), sources)))
+
+
+def cuts(language: str, sentence: str) -> list[str]:
+    """Give the headings that can be cut from a sentence."""
+    article = reading(sentence, language=language)
+    return [heading.text for statement in article.body for heading in cut_headings(statement, article)]
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence", "expected"),
+    [
+        ("de", "Die Wasserwerke stoppten die Entnahme aus dem Fluss bis Freitag.", "Die Wasserwerke stoppten die Entnahme aus dem Fluss"),
+        ("nl", "De waterleiding stopte de inname uit de rivier tot vrijdag.", "De waterleiding stopte de inname"),
+        ("en", "Dugan was arrested on April 25 by federal authorities.", "Dugan was arrested on April 25 by federal authorities"),
+        ("en", "The group shared a video with its many members and friends in Oru last night.", None),
+        ("en", "The Harlan board approved a statement on Friday about the school.", None),
+        ("en", "The doctors have called state bans on gender-affirming care harmful to children.", None),
+        ("en", "The number of people who died in the flood in Oru is not known.", None),
+        ("de", "Lorenz stimmte dem Antrag der Stadt im Rat nach langer Debatte zu.", None),
+        (
+            "de",
+            "Die Polizei hat in Oldenau zwei Männer gefasst.",
+            "Die Polizei hat in Oldenau zwei Männer gefasst",
+        ),
+    ],
+)
+def test_a_cut_ends_where_a_statement_does(language: str, sentence: str, expected: str | None) -> None:
+    cut = cuts(language, sentence)
+    assert (expected in cut) if expected else cut == [], cut

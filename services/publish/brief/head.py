@@ -216,7 +216,7 @@ def title_headings(article: Reading, names: frozenset[str], small: frozenset[str
         if not _is_closed(part) or {*lows} & (lexicon.first_person | lexicon.second_person):
             continue
         text = _sentence_case(part, article, names, small)
-        whole = not lexicon.auxiliaries or any(
+        whole = lexicon.language != "en" or any(
             _is_verb(tokens, at, article) or _acts_in_titles(tokens, at, lexicon) for at in range(len(tokens))
         )
         if whole or len(parts) == 1:
@@ -249,6 +249,7 @@ def _cut_title(title: str, article: Reading, limits: Limits) -> Iterator[Heading
             and not token.mark
             and not token.word.stop
             and token.word.low not in lexicon.dangling
+            and (not lexicon.verb_late or _is_one_verb(tokens, 0, place, lexicon))
         ):
             cut = title[: token.end].strip()
             if _is_closed(cut) and not _is_conditional(tokens, place, lexicon):
@@ -358,7 +359,7 @@ def _cuts(tokens: Sequence[Token], article: Reading, limits: Limits) -> Iterator
             told += 1
         whole = verb == words and tokens[place - 1].word.low in lexicon.helpers
         border = _border(tokens, place, article) if acts and verb is not None and words >= limits.heading_min_words else None
-        if lexicon.verb_late and border not in _WHOLE:
+        if lexicon.verb_late and border not in _WHOLE and not _is_one_verb(tokens, start, place, lexicon):
             border = None
         ends = border is not None and (whole or told >= BORDER_WORDS[border]) and not (superlative and border in _INNER)
         if border in _INNER and (
@@ -368,6 +369,20 @@ def _cuts(tokens: Sequence[Token], article: Reading, limits: Limits) -> Iterator
         if border and ends and _ends_well(tokens, place, words, verb or 0, article) and not _is_conditional(tokens, place, lexicon):
             yield list(kept), border
         place += 1
+
+
+def _is_one_verb(tokens: Sequence[Token], start: int, place: int, lexicon: Lexicon) -> bool:
+    """Say whether a German or Dutch clause has no half of its verb at its end, behind a cut: it ends with a noun or number."""
+    if not lexicon.holders or any(token.word.low in lexicon.holders for token in tokens[start : place + 1]):
+        return False
+    end = next((at for at in range(place + 1, len(tokens)) if tokens[at].mark in _CLAUSE_ENDS), len(tokens))
+    last = tokens[end - 1].word
+    if lexicon.nouns_capital:
+        return last.capital or last.value is not None
+    return last.low not in lexicon.halves and not last.low.startswith("ge") and not last.low.endswith("en")
+
+
+_CLAUSE_ENDS = frozenset(",;:–—")
 
 
 def _waits(kept: Sequence[Token], border: str, lexicon: Lexicon) -> bool:

@@ -165,6 +165,10 @@ class Lexicon:
     """Words that make a claim hold only with all that follows: "most", "first", "only"."""
     loaded: frozenset[str] = frozenset()
     """Words of opinion that a report only quotes."""
+    holders: frozenset[str] = frozenset()
+    """Verbs whose other half stands at the clause's end (German, Dutch)."""
+    halves: frozenset[str] = frozenset()
+    """Such halves: "aan", "op"."""
     questions: frozenset[str] = frozenset()
     """Words that open a question: "what"."""
     loose_articles: frozenset[str] = frozenset()
@@ -298,6 +302,8 @@ def _build(code: str, raw: dict[str, Any]) -> Lexicon:
         superlatives=words("superlatives"),
         loaded=words("loaded"),
         vague=words("vague"),
+        holders=words("holders"),
+        halves=words("halves"),
         questions=words("questions"),
         loose_articles=words("loose_articles"),
         adjective_endings=tuple(str(raw.get("adjective_endings", "")).split()),
