@@ -3,6 +3,8 @@
 import re
 from uuid import uuid4
 
+import html5lib
+
 from shared.contracts import StoryStatus
 from tests.web.conftest import Web, until
 from tests.web.newsroom import FERRY_HEADLINE, FERRY_REPORTS, FERRY_SECTIONS, Newsroom, Report, fill, made_id
@@ -46,6 +48,7 @@ async def test_every_page_is_whole_without_outside_things(web: Web, newsroom: Ne
         status, page, headers = await web.get(path)
         assert status == 200, (path, page[:500])
         assert len(page.encode()) < 60_000, path
+        html5lib.HTMLParser(strict=True).parse(page)
         for landmark in ("<header", "<nav", "<main", "<footer", 'class="skip"'):
             assert landmark in page, (path, landmark)
         assert len(re.findall(r"<h1[ >]", page)) == 1, path

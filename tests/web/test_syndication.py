@@ -8,10 +8,14 @@ import feedparser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from lxml import etree
 
 from services.publish.feeds.syndicate import ATOM, Item, Syndicated, UnknownFormat, write
+from tests.web import feed_forms
 from tests.web.conftest import Web
 from tests.web.newsroom import FERRY_HEADLINE, Newsroom, Report, fill, made_id
+from tests.web.test_pages import HOSTILE
 
 WHEN = datetime(2026, 1, 5, 14, 3, tzinfo=UTC)
 
@@ -54,6 +58,22 @@ async def test_json_feeds_keep_to_the_rules(web: Web, newsroom: Newsroom) -> Non
             assert item["id"]
             assert "content_html" in item or "content_text" in item
             assert datetime.fromisoformat(item["date_published"]).tzinfo
+
+
+async def test_every_document_keeps_to_its_specification(web: Web, newsroom: Newsroom) -> None:
+    """RSS and Atom by a grammar each, JSON Feed by a schema: of lists, of languages, of outlets, of stories, with hostile titles too."""
+    story_id = await fill(newsroom)
+    hostile = await newsroom.story("odd", HOSTILE[0], [Report(text or "x", text) for text in (*HOSTILE, "", "\u0007 bell", "صحيفة")])
+    rss, atom = (etree.RelaxNG(etree.fromstring(grammar)) for grammar in (feed_forms.RSS, feed_forms.ATOM))
+    assert not rss.validate(etree.fromstring('<rss version="2.0"><channel><title>x</title></channel></rss>'))
+    assert not atom.validate(etree.fromstring('<feed xmlns="http://www.w3.org/2005/Atom"><title>x</title></feed>'))
+    schema = Draft202012Validator(feed_forms.JSON_FEED)
+    for path in ("top", "language/ar", "publisher/meridianwire.example"):
+        for name in (f"/feeds/{path}", f"/stories/{story_id}", f"/stories/{hostile}"):
+            for grammar, form in ((rss, "rss"), (atom, "atom")):
+                body = (await web.get(f"{name}.{form}"))[1]
+                assert grammar.validate(etree.fromstring(body.encode())), (name, form, grammar.error_log)
+            schema.validate(json.loads((await web.get(f"{name}.json"))[1]))
 
 
 async def test_a_page_names_its_feeds(web: Web, newsroom: Newsroom) -> None:
