@@ -217,6 +217,9 @@ async def test_without_kept_features_texts_are_enriched_again(clean_topics: str,
     progress = await rebuild(settings, re_enrich=True, tell=lambda _partition, _progress: None)
     english = progress.partitions[ENGLISH]
     assert (english.reused, english.encoded, english.missing, english.clustered) == (0, 11, 1, 11)
+    recent = await rebuild(settings, re_enrich=True, since=BEGAN + timedelta(minutes=7), tell=lambda _partition, _progress: None)
+    assert recent.partitions[ENGLISH].clustered == 6, "the first event's story began before"
+    await rebuild(settings, re_enrich=True, tell=lambda _partition, _progress: None)
     report = (await applying.difference(settings)).to_json(10)
     assert (report["changes"], report["not_clustered"]) == ([], 1)
     assert Folder(settings.rebuild_folder).finished().partitions[ENGLISH].encoded == 11

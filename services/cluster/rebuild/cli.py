@@ -4,6 +4,7 @@ import asyncio
 import getpass
 import json
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,6 +35,9 @@ def _settings(folder: Path | None) -> Any:
 def start(
     folder: FolderName = None,
     re_enrich: Annotated[bool, typer.Option("--re-enrich", help="make all features anew from the texts; slower")] = False,
+    days: Annotated[
+        float | None, typer.Option(min=0.01, help="only stories that began within so many days; older ones stay as they are")
+    ] = None,
     again: Annotated[bool, typer.Option("--again", help="drop the rebuild that is there first")] = False,
 ) -> None:
     """Cluster the kept history with this version's code and settings. Nothing live is touched.
@@ -65,7 +69,8 @@ def start(
             done = progress.encoded if progress.state == "encodes" else progress.clustered
             bars.update(tasks[partition], description=f"partition {partition} {progress.state}", completed=done, total=progress.articles)
 
-        asyncio.run(rebuild(settings, re_enrich=re_enrich, tell=tell))
+        since = None if days is None else datetime.now(UTC) - timedelta(days=days)
+        asyncio.run(rebuild(settings, re_enrich=re_enrich, tell=tell, since=since))
     status(folder)
     console.print("See what would change: slugline rebuild diff", markup=False)
 

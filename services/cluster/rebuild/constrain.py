@@ -24,14 +24,13 @@ def constrain(standing: Standing, clustered: Mapping[UUID, UUID]) -> Grouping:
 
     - Who was not clustered (it came since, is withdrawn, or is kept no more) goes where most of its story goes.
     - Whom editors tied together is together: where most of them are. Whom they keep apart is apart, as it stands now.
-    - A story that an editor closed stays as it is.
+    - A story that an editor closed stays as it is, and so does one of which less than half was clustered: too little is known of it.
     """
     placed = standing.placed()
     story_of = standing.stories_of(placed)
+    known = _well_known(standing, clustered)
     seen = frozenset(
-        member.article_id
-        for member in placed
-        if member.present and member.article_id in clustered and not standing.stories[story_of[member.article_id]].closed_by_editor
+        member.article_id for member in placed if member.present and member.article_id in clustered and story_of[member.article_id] in known
     )
     groups: dict[UUID, Group] = {article_id: clustered[article_id] for article_id in seen}
     homes: dict[UUID, Counter[Group]] = defaultdict(Counter)
@@ -44,6 +43,19 @@ def constrain(standing: Standing, clustered: Mapping[UUID, UUID]) -> Grouping:
     _join(standing, groups)
     _part(standing, groups, story_of)
     return Grouping(groups, seen)
+
+
+def _well_known(standing: Standing, clustered: Mapping[UUID, UUID]) -> set[UUID]:
+    """Give the stories of which the rebuild may say something."""
+    present: Counter[UUID] = Counter()
+    found: Counter[UUID] = Counter()
+    for member in standing.placed():
+        if member.present and member.story_id is not None:
+            present[member.story_id] += 1
+            found[member.story_id] += member.article_id in clustered
+    return {
+        story_id for story_id in present if 2 * found[story_id] >= present[story_id] and not standing.stories[story_id].closed_by_editor
+    }
 
 
 def _most(counts: Counter[Group]) -> Group:

@@ -26,8 +26,11 @@ NICENESS = 10
 """A rebuild gives way to the live services of its machine."""
 
 
-async def rebuild(settings: RebuildSettings, *, re_enrich: bool, tell: Tell) -> Progress:
-    """Cluster all partitions. A failure is noted in the folder and raised. `tell` hears of each partition's progress."""
+async def rebuild(settings: RebuildSettings, *, re_enrich: bool, tell: Tell, since: datetime | None = None) -> Progress:
+    """Cluster all partitions. A failure is noted in the folder and raised. `tell` hears of each partition's progress.
+
+    `since`: stories with an article that came earlier are left as they are.
+    """
     folder = Folder(settings.rebuild_folder)
     rules = settings.model_dump(mode="json", include=set(StoryRules.__annotations__))
     progress = Progress(str(uuid4()), running_version(), FEATURES_VERSION, datetime.now(UTC).isoformat(), rules)
@@ -38,7 +41,7 @@ async def rebuild(settings: RebuildSettings, *, re_enrich: bool, tell: Tell) -> 
     )
     try:
         loop = asyncio.get_running_loop()
-        work = [loop.run_in_executor(pool, cluster, settings, partition, re_enrich) for partition in progress.partitions]
+        work = [loop.run_in_executor(pool, cluster, settings, partition, re_enrich, since) for partition in progress.partitions]
         pending: set[asyncio.Future[None]] = set(work)
         while pending:
             done, pending = await asyncio.wait(pending, timeout=SAVE_S, return_when=asyncio.FIRST_EXCEPTION)
@@ -59,18 +62,19 @@ async def rebuild(settings: RebuildSettings, *, re_enrich: bool, tell: Tell) -> 
     return progress
 
 
-def cluster(settings: RebuildSettings, partition: int, re_enrich: bool) -> None:
+def cluster(settings: RebuildSettings, partition: int, re_enrich: bool, since: datetime | None) -> None:
     """Cluster one partition, in a process of its own."""
     os.nice(NICENESS)
-    asyncio.run(_Partition(settings, partition, re_enrich=re_enrich).run())
+    asyncio.run(_Partition(settings, partition, re_enrich=re_enrich, since=since).run())
 
 
 class _Partition:
-    def __init__(self, settings: RebuildSettings, partition: int, *, re_enrich: bool) -> None:
+    def __init__(self, settings: RebuildSettings, partition: int, *, re_enrich: bool, since: datetime | None) -> None:
         self._settings = settings
         self._rules = StoryRules(**{name: getattr(settings, name) for name in StoryRules.model_fields})
         self._partition = partition
         self._re_enrich = re_enrich
+        self._since = since
         self._folder = Folder(settings.rebuild_folder)
         self._progress = PartitionProgress()
         self._saved_at = 0.0
@@ -81,7 +85,7 @@ class _Partition:
         began = time.perf_counter()
         async with state_tail(self._settings, self._partition, keep_features=not self._re_enrich) as tail:
             standing = await tail.catch_up()
-        members = {member.article_id: member for member in standing.placed() if member.present}
+        members = {member.article_id: member for member in _since(standing, self._since)}
         progress.articles, progress.next_offset = len(members), standing.next_offset
         features = _usable(standing, members)
         await self._read_inputs(members, features)
@@ -132,6 +136,13 @@ class _Partition:
             self._saved_at = time.monotonic()
 
 
+def _since(standing: Standing, since: datetime | None) -> list[MemberRecord]:
+    """Give the present members of the stories whose articles all came since a time."""
+    placed = standing.placed()
+    old = {member.story_id for member in placed if since is not None and _came_at(member) < since}
+    return [member for member in placed if member.present and member.story_id not in old]
+
+
 def _usable(standing: Standing, members: dict[UUID, MemberRecord]) -> dict[UUID, Features]:
     """Give the features that assign holds, where this version would make them alike."""
     found = {}
@@ -156,5 +167,9 @@ def _past(member: MemberRecord, features: Features) -> Past:
         fetched_at=member.fetched_at,
         features=features,
     )
-    # A correction was fetched later than the article came; its time of publication says better when that was.
-    return Past(article, member.fetched_at if member.version == 1 else member.event_at, member.seq)
+    return Past(article, _came_at(member), member.seq)
+
+
+def _came_at(member: MemberRecord) -> datetime:
+    """Say when an article came. A correction was fetched later; its time of publication says better when that was."""
+    return member.fetched_at if member.version == 1 else member.event_at

@@ -115,6 +115,15 @@ def test_articles_that_came_since_go_with_their_story() -> None:
     assert told(partition) == {frozenset(article_uuid(n) for n in (0, 1, 2, 3)), frozenset({article_uuid(4)})}
 
 
+def test_a_story_of_which_little_was_clustered_stays_as_it_is() -> None:
+    partition = Partition()
+    partition.take(*(article(number, EVENTS[0]) for number in range(5)), *(article(number, EVENTS[1]) for number in (5, 6)))
+    before = told(partition)
+    assert apply(partition, group_ids((0, 1, 5, 6))) == 0
+    assert told(partition) == before
+    assert apply(partition, group_ids((0, 1, 2, 5, 6))) == 1
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_any_grouping_is_reached_and_a_second_time_changes_nothing(seed: int) -> None:
     chance = random.Random(seed)
