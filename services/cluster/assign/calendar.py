@@ -29,8 +29,8 @@ class Calendar:
 
     def due(self, now: datetime, limit: int) -> Iterator[UUID]:
         """Give at most `limit` ids that are due, the longest due first; of equals the lower id."""
-        given = 0
-        for hour in sorted(hour for hour in self._hours if hour <= _hour(now)):
+        given, last = 0, _hour(now)
+        for hour in sorted(hour for hour in self._hours if hour <= last):
             for due_at, identity in sorted((self._due[identity], identity) for identity in self._hours[hour]):
                 if due_at > now or given == limit:
                     return

@@ -37,6 +37,9 @@ WORDS_FLOOR: Final = 0.01
 """Standard deviation of the words' cosine with a random article: variance a shared term adds, and what is always there."""
 MEANING_FLOOR: Final = 0.05
 
+COUNTED_TOGETHER: Final = 64
+"""Vectors that came or went and are counted at once, before the next question at the latest."""
+
 _TERMS = 160
 _DIMENSIONS = 256
 _UNIT = 256.0
@@ -99,6 +102,8 @@ class SimilarityIndex:
         self._query = np.zeros(_FIRST_CAPACITY, np.float32)
         self._sum = np.zeros(_DIMENSIONS, np.int64)
         self._moment = _usual_moment().copy()
+        self._uncounted: list[npt.NDArray[np.float64]] = []
+        self._uncounted_times: list[int] = []
         self._allocate(_FIRST_CAPACITY)
 
     def _allocate(self, capacity: int) -> None:
@@ -239,12 +244,23 @@ class SimilarityIndex:
     # Meaning
 
     def _count(self, vector: npt.NDArray[np.int8], times: int) -> None:
-        wide = vector.astype(np.float64)
-        self._sum += times * vector.astype(np.int64)
-        self._moment += np.multiply.outer(wide * times, wide)
+        self._uncounted.append(vector.astype(np.float64))
+        self._uncounted_times.append(times)
+        if len(self._uncounted) == COUNTED_TOGETHER:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Count the vectors that came and went; all are whole numbers, so the product of matrices is exact in any order."""
+        if self._uncounted:
+            vectors, times = np.stack(self._uncounted), np.array(self._uncounted_times, np.float64)
+            self._sum += (times @ vectors).astype(np.int64)
+            self._moment += (vectors * times[:, None]).T @ vectors
+            self._uncounted.clear()
+            self._uncounted_times.clear()
 
     def _meaning(self, vector: npt.NDArray[np.int8], slots: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
         """Cosines of the vectors, the index's mean taken off, and by how many standard deviations they exceed the usual."""
+        self._settle()
         held = len(self._slots)
         centre = (self._sum / (held + MEAN_PRIOR) / _UNIT).astype(np.float32)
         mine = vector.astype(np.float32) / np.float32(_UNIT) - centre
@@ -321,6 +337,9 @@ class SimilarityIndex:
 
     def _interned(self, decoded: Decoded) -> list[int]:
         known = self._places
+        found = [known.get(identity, -1) for identity in decoded.ids]
+        if -1 not in found:
+            return found
         places = []
         for at, identity in enumerate(decoded.ids):
             place = known.get(identity)

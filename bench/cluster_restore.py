@@ -1,0 +1,194 @@
+"""How long a partition of open stories takes to come back from its changelog: `python -m bench.cluster_restore [STORIES …]`.
+
+Starts a broker of its own, lets assign found so many stories (made-up articles that no index links, so that each is a story), writes
+the changelog that follows from it, and restores it in a new process by the partition owner's own code. Prints the seconds, of the
+wall and of the CPU, and the peak memory of that process; beside it the seconds that reading the same records bare takes.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from aiokafka import AIOKafkaProducer
+
+from bench.cluster_decide import articles
+from deploy.local.kafka import Broker
+from deploy.local.ports import free_ports
+from deploy.local.supervise import Watchdog
+from services.cluster.assign.decide import AssignLogic
+from services.cluster.assign.index import Link
+from services.cluster.config import AssignSettings
+from shared import ids
+from shared.contracts import ArticleStatus, EnrichedArticle, Features, InputKind, Publisher, StoryInput
+from shared.kafka import admin as kafka_admin
+from shared.kafka.changelog import OFFSET_KEY, read_changelog
+from shared.topics import ASSIGN_STATE
+
+PARTITION = 0
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+class Unlinked:
+    """An index that links nothing."""
+
+    def __init__(self, language: str = "und") -> None:
+        """Take what an index is made with."""
+
+    def add(self, *_: Any, **__: Any) -> None:
+        """Hold nothing."""
+
+    remove = hand_over = add
+
+    def links(self, *_: Any, **__: Any) -> list[Link]:
+        """Link nothing."""
+        return []
+
+    links_of = links
+
+
+def inputs(count: int) -> Iterator[StoryInput]:
+    """Give articles as enrich would, one a second."""
+    chance = random.Random(5)
+    for number, (_, decoded, _) in enumerate(articles(count)):
+        title = f"What the {chance.randrange(10_000)} people of place {number} did about matter {chance.randrange(1_000)} this week"
+        made = Features(
+            features_version=1,
+            title_terms=tuple(title.lower().split()),
+            names=tuple(f"name{chance.randrange(50_000)}" for _ in range(14)),
+            numbers=tuple(str(chance.randrange(3_000)) for _ in range(4)),
+            term_ids=_packed(np.array(decoded.ids, "<u4")),
+            term_weights=_packed(decoded.weights.astype("<f2")),
+            term_rarities=_packed(decoded.rarities.astype("<f2")),
+            vector=_packed(decoded.vector),
+            signature=tuple(chance.getrandbits(32) for _ in range(64)),
+            words=300,
+        )
+        at = NOON + timedelta(seconds=number)
+        url = f"https://outlet{number % 400}.example/{number}"
+        yield StoryInput(
+            kind=InputKind.ARTICLE,
+            article=EnrichedArticle(
+                article_id=ids.article_id(url),
+                version=1,
+                status=ArticleStatus.PUBLISHED,
+                title=title,
+                url=url,
+                publisher=Publisher(id=f"outlet{number % 400}.example", name=f"Outlet {number % 400}"),
+                language="en",
+                published_at=at,
+                fetched_at=at,
+                features=made,
+            ),
+        )
+
+
+def _packed(array: Any) -> str:
+    return b64encode(array.tobytes()).decode()
+
+
+async def fill(settings: AssignSettings, count: int) -> tuple[int, int]:
+    """Write the changelog of so many open stories; give its records and bytes."""
+    logic = AssignLogic(PARTITION, settings, make_index=Unlinked, second_look=lambda _: ())
+    records = size = 0
+    async with AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers, linger_ms=20, max_batch_size=262_144) as producer:
+        waiting = []
+        for story_input in inputs(count):
+            decision = logic.decide_input(story_input)
+            logic.apply(decision)
+            for key, value in decision.changes.items():
+                waiting.append(await producer.send(ASSIGN_STATE.name, key=key.encode(), value=value, partition=PARTITION))
+                records += 1
+                size += len(value or b"")
+            if len(waiting) > 5_000:
+                await asyncio.gather(*waiting)
+                waiting.clear()
+        waiting.append(await producer.send(ASSIGN_STATE.name, key=OFFSET_KEY.encode(), value=str(count).encode(), partition=PARTITION))
+        await asyncio.gather(*waiting)
+    return records, size
+
+
+async def restore(settings: AssignSettings) -> dict[str, float]:
+    """Restore as the partition owner does; give what it took."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    began, busy = time.monotonic(), time.process_time()
+    logic = AssignLogic(PARTITION, settings)
+    await read_changelog(settings, ASSIGN_STATE.name, PARTITION, logic.restore, progress=lambda _read, _span: None)
+    read = time.monotonic() - began
+    logic.restored()
+    return {
+        "open_stories": len(logic.state.growth),
+        "open_articles": logic.state.shelves.open_articles,
+        "seconds": time.monotonic() - began,
+        "seconds_reading": read,
+        "cpu_seconds": time.process_time() - busy,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "start_mb": before,
+    }
+
+
+async def bare(settings: AssignSettings) -> float:
+    """Give seconds that reading the same records takes when nothing is kept."""
+    began = time.monotonic()
+    await read_changelog(settings, ASSIGN_STATE.name, PARTITION, lambda _key, _value: None, progress=lambda _read, _span: None)
+    return time.monotonic() - began
+
+
+async def measure(bootstrap_servers: str, count: int) -> str:
+    """Fill, restore in a process of its own, and say what it took."""
+    settings = AssignSettings(kafka_bootstrap_servers=bootstrap_servers)
+    async with kafka_admin.connected(bootstrap_servers) as admin:
+        await kafka_admin.recreate(admin)
+    records, size = await fill(settings, count)
+    reading = await bare(settings)
+    command = [sys.executable, "-m", "bench.cluster_restore", "--restore-from", bootstrap_servers]
+    done = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    printed, _ = await done.communicate()
+    if done.returncode:
+        raise SystemExit("the restoring process failed")
+    took = json.loads(printed.splitlines()[-1])
+    assert took["open_stories"] == took["open_articles"] == count, took
+    return (
+        f"{count:>9,} open stories, {records:,} records of {size / 1e6:,.0f} MB: restored in {took['seconds']:.1f} s "
+        f"({took['cpu_seconds']:.1f} s of CPU; reading {took['seconds_reading']:.1f} s, bare {reading:.1f} s), "
+        f"peak {took['peak_mb']:,.0f} MB ({took['start_mb']:,.0f} MB before)"
+    )
+
+
+def main() -> None:
+    """Print a line for each size."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stories", nargs="*", type=int, default=[10_000, 100_000])
+    parser.add_argument("--restore-from", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.restore_from:
+        print(json.dumps(asyncio.run(restore(AssignSettings(kafka_bootstrap_servers=arguments.restore_from)))))
+        return
+    folder, watchdog = Path(tempfile.mkdtemp(prefix="slugline-restore-")), Watchdog()
+    port, controller_port = free_ports(2)
+    broker = Broker(folder, port, controller_port, watchdog)
+    try:
+        broker.prepare()
+        broker.start()
+        for count in arguments.stories:
+            print(asyncio.run(measure(broker.bootstrap_servers, count)), flush=True)
+    finally:
+        broker.kill()
+        watchdog.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
