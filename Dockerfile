@@ -24,6 +24,7 @@ COPY services services
 COPY deploy deploy
 # hatchling is in the lock, so nothing unpinned is downloaded here
 RUN python -m pip --python /opt/slugline/bin/python install --no-deps --no-build-isolation --no-index --no-compile . \
+ && /opt/slugline/bin/python -m deploy.model \
  && PYTHONDONTWRITEBYTECODE=1 /opt/slugline/bin/python -c "import importlib; from deploy.cli import SERVICES; [importlib.import_module(m) for m, _ in SERVICES.values()]"
 
 FROM python:3.11-slim-bookworm

@@ -28,15 +28,16 @@ help: ## Show this list
 setup: $(READY) ## Make .venv with the pinned dependencies (no network once it is made)
 
 # The hash of the lock decides, not its time: a fresh checkout or a touched file installs nothing again.
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml deploy/model.lock
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is not installed; Slugline needs Python 3.11 (or give PYTHON=/path/to/python3.11)" >&2; exit 1; }
-	@wanted="$$(cat requirements.lock pyproject.toml | sha256sum)"; \
+	@wanted="$$(cat requirements.lock pyproject.toml deploy/model.lock | sha256sum)"; \
 	if [ -e $(READY) ] && [ "$$(cat $(READY))" = "$$wanted" ] && $(BIN)/python -c '' 2>/dev/null; then touch $(READY); exit 0; fi; \
 	echo "installing into $(VENV): a minute or two, once" >&2; \
 	rm -f $(READY); \
 	$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV); \
 	$(INSTALL_FAST) || $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock; \
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e .; \
+	$(BIN)/python -m deploy.model; \
 	echo "$$wanted" > $(READY)
 
 run: setup ## Run everything on this machine until Ctrl-C (ARGS="--no-demo", "--port 9000")

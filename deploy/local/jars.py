@@ -1,4 +1,4 @@
-"""The broker's jars: fetched once from their Maven coordinates, each checked against the hash in `kafka.lock`.
+"""Jars, the broker's above all: fetched once from their Maven coordinates, each checked against the hash in a lock.
 
 `python -m deploy.local.jars` resolves the coordinates again and prints a new lock.
 """
@@ -24,6 +24,7 @@ from deploy.local.failures import CannotStart
 LOCK: Final = Path(__file__).with_name("kafka.lock")
 KAFKA: Final = "org.apache.kafka:kafka_2.13:4.3.1"
 LOGGING: Final = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
+BROKER_REMEDY: Final = "Check the network, or set KAFKA_HOME to an unpacked Kafka 4, or KAFKA_BOOTSTRAP_SERVERS to a running one."
 PARALLEL_DOWNLOADS: Final = 8
 SCRATCH: Final = ".fetching-"
 """Begins the name of a folder for one fetch; one that is left belongs to a process that was killed."""
@@ -57,18 +58,20 @@ class Jar:
         return cls(group, artifact, version, sha256, int(size))
 
 
-def locked_jars() -> list[Jar]:
-    """Give the jars of the lock."""
-    return [Jar.read(line) for line in LOCK.read_text().splitlines() if line and not line.startswith("#")]
+def locked_jars(lock: Path = LOCK) -> list[Jar]:
+    """Give the jars of a lock, the broker's by default."""
+    return [Jar.read(line) for line in lock.read_text().splitlines() if line and not line.startswith("#")]
 
 
-def ensure_jars(folder: Path, progress: Progress = lambda _done, _of: None) -> list[Path]:
-    """Give the paths of all jars in `folder`, fetching those that are missing.
+def ensure_jars(
+    folder: Path, progress: Progress = lambda _done, _of: None, *, lock: Path = LOCK, remedy: str = BROKER_REMEDY
+) -> list[Path]:
+    """Give the paths of a lock's jars in `folder`, fetching those that are missing.
 
     A jar of the right size was checked when it was fetched, so a later start needs no network and no hashing.
-    Processes that need the same jars wait for each other. Raises `CannotStart` when a jar can't be had.
+    Processes that need the same jars wait for each other. Raises `CannotStart`, with the remedy, when a jar can't be had.
     """
-    jars = locked_jars()
+    jars = locked_jars(lock)
     folder.mkdir(parents=True, exist_ok=True)
     if _missing(folder, jars):
         with _alone(folder / ".lock"):
@@ -76,7 +79,7 @@ def ensure_jars(folder: Path, progress: Progress = lambda _done, _of: None) -> l
                 shutil.rmtree(left, ignore_errors=True)
             missing = _missing(folder, jars)
             if missing:
-                _fetch(folder, missing, progress)
+                _fetch(folder, missing, progress, remedy)
     return [folder / jar.name for jar in jars]
 
 
@@ -91,7 +94,7 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-def _fetch(folder: Path, jars: list[Jar], progress: Progress) -> None:
+def _fetch(folder: Path, jars: list[Jar], progress: Progress, remedy: str) -> None:
     total = sum(jar.size_bytes for jar in jars)
     done = 0
     progress(0, total)
@@ -102,10 +105,7 @@ def _fetch(folder: Path, jars: list[Jar], progress: Progress) -> None:
                 done += jar.size_bytes
                 progress(done, total)
         except Exception as error:
-            raise CannotStart(
-                f"The broker's jars ({KAFKA}) can't be fetched: {error}. "
-                "Check the network, or set KAFKA_HOME to an unpacked Kafka 4, or KAFKA_BOOTSTRAP_SERVERS to a running one."
-            ) from error
+            raise CannotStart(f"{jars[0].artifact} and what goes with it can't be fetched: {error}. {remedy}") from error
 
 
 def _download(scratch: Path, jars: list[Jar]) -> Iterator[tuple[Jar, Path]]:

@@ -32,6 +32,9 @@ class Features(Part):
     term_weights: str = Field(default="", max_length=500, description="float16: their weighted frequencies")
     term_rarities: str = Field(default="", max_length=500, description="float16: their idf in the language at large")
     vector: str | None = Field(default=None, max_length=400, description="int8: 256 dimensions of length 256, what the beginning means")
+    native_vector: str | None = Field(
+        default=None, max_length=400, description="the same by an encoder of the article's own language; absent where there is none"
+    )
     signature: tuple[int, ...] = Field(default=(), max_length=256, description="MinHash (Broder 1997) of word shingles, uint32")
     words: int = Field(default=0, ge=0, description="words of the text that were read")
 

@@ -37,7 +37,7 @@ class Registry:
 def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
     registry = Registry()
     monkeypatch.setattr(jars, "_download", registry)
-    monkeypatch.setattr(jars, "locked_jars", lambda: [jar("one"), jar("two")])
+    monkeypatch.setattr(jars, "locked_jars", lambda _lock: [jar("one"), jar("two")])
     return registry
 
 

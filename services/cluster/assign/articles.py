@@ -9,7 +9,7 @@ from uuid import UUID
 from services.cluster.assign.draft import Draft
 from services.cluster.assign.index import Link
 from services.cluster.assign.join import Choice, choose_story
-from services.cluster.assign.look import look_again
+from services.cluster.assign.look import look_again, look_at_latest
 from services.cluster.assign.records import MemberRecord
 from services.cluster.assign.shelves import Shelf
 from services.cluster.assign.wire import containment, print_of
@@ -33,8 +33,9 @@ def take_article(draft: Draft, article: EnrichedArticle) -> None:
     if article.status is ArticleStatus.WITHDRAWN:
         _withdraw(draft, article, known)
         return
+    split = look_at_latest(draft)
     seq = draft.next_seq()
-    if look_again(draft):
+    if look_again(draft) or split:
         known = draft.member(article.article_id)
     member = _record(draft, article, known, seq)
     if known is None or known.story_id is None:
@@ -107,12 +108,16 @@ def _choose(draft: Draft, member: MemberRecord, features: Features | None) -> tu
         return [], Choice(None, 0.0, ()), False
     shelves, language = draft.state.shelves, member.language
     links = shelves.links(Shelf.OPEN, language, features, member.event_at, time_known=member.time_known)
-    choice = choose_story(links, lambda article_id: _story_of(draft, article_id))
+
+    def size_of(story_id: UUID) -> int:
+        return len(draft.roster(story_id))
+
+    choice = choose_story(links, lambda article_id: _story_of(draft, article_id), size_of)
     clock = draft.state.clock
     if choice.story_id is not None or clock is None or clock.at - member.event_at < timedelta(hours=draft.rules.late_after_h):
         return links, choice, False
     late_links = shelves.links(Shelf.CLOSED, language, features, member.event_at, time_known=member.time_known)
-    late_choice = choose_story(late_links, lambda article_id: _reopenable(draft, article_id, member))
+    late_choice = choose_story(late_links, lambda article_id: _reopenable(draft, article_id, member), size_of)
     return (links, choice, False) if late_choice.story_id is None else (late_links, late_choice, True)
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.cluster.assign.draft import Draft
+from services.cluster.assign.look import look_at_latest
 from services.cluster.assign.records import ClockRecord, StoryRecord
 from shared.contracts import Clock, Evidence, Reason, StoryStatus
 
@@ -17,10 +18,12 @@ def strike(draft: Draft, clock: Clock) -> None:
     before = state.clock
     if before is not None and clock.at <= before.at:
         return
+    look_at_latest(draft)
     forgotten = None if before is None else before.forgotten_through
     budget = rules.sweep_limit * MEMBERS_A_STORY
     for story_id in state.story_turns.due(clock.at, rules.sweep_limit):
-        story = state.stories[story_id]
+        story = draft.story(story_id)
+        assert story is not None
         budget -= 1 if story.status is StoryStatus.OPEN else draft.roster(story_id).size + 1
         forgotten = _turn(draft, story, forgotten)
         if budget <= 0:

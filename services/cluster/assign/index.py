@@ -7,6 +7,7 @@ row run in a fixed order, and ties are broken by time and id. BLAS is not used, 
 
 from array import array
 from base64 import b64decode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -68,22 +69,25 @@ class Decoded:
     vector: npt.NDArray[np.int8]
 
 
-def decode(features: Features) -> Decoded:
-    """Read the packed arrays; ones of unequal length are cut to the shortest."""
+def decode(features: Features, *, native: bool = False) -> Decoded:
+    """Read the packed arrays; ones of unequal length are cut to the shortest. `native`: take the vector by the language's own encoder."""
     ids = np.frombuffer(b64decode(features.term_ids), "<u4")[:_TERMS]
     weights = np.frombuffer(b64decode(features.term_weights), "<f2")[: len(ids)].astype(np.float32)
     rarities = np.frombuffer(b64decode(features.term_rarities), "<f2")[: len(ids)].astype(np.float32)
     size = min(len(ids), len(weights), len(rarities))
-    packed = b"" if features.vector is None else b64decode(features.vector)
+    packed = b64decode((features.native_vector if native else features.vector) or "")
     vector = np.frombuffer(packed, np.int8) if len(packed) == _DIMENSIONS else np.zeros(_DIMENSIONS, np.int8)
     return Decoded(tuple(ids[:size].tolist()), weights[:size], rarities[:size], vector)
 
 
 class SimilarityIndex:
-    """Articles of open stories. Holds 2 KB an article; not shared between threads."""
+    """Articles of open stories in one language. Holds 2 KB an article; not shared between threads."""
 
-    def __init__(self) -> None:
-        """Begin empty."""
+    def __init__(self, language: str = "und") -> None:
+        """Begin empty. `language` is ISO 639-1: one that has an encoder of its own is compared by that one's vectors."""
+        self._native = language in score.NATIVE
+        self._model = score.NATIVE.get(language, score.MULTILINGUAL)
+        self._usual = _usual_moment(f"spread_{language}.npz" if self._native else "spread.npz")
         self._empty()
 
     @property
@@ -101,7 +105,7 @@ class SimilarityIndex:
         self._df = np.zeros(_FIRST_CAPACITY, np.int32)
         self._query = np.zeros(_FIRST_CAPACITY, np.float32)
         self._sum = np.zeros(_DIMENSIONS, np.int64)
-        self._moment = _usual_moment().copy()
+        self._moment = self._usual.copy()
         self._uncounted: list[npt.NDArray[np.float64]] = []
         self._uncounted_times: list[int] = []
         self._allocate(_FIRST_CAPACITY)
@@ -126,7 +130,11 @@ class SimilarityIndex:
 
     def add(self, article_id: UUID, features: Features, event_at: datetime, *, time_known: bool) -> None:
         """Hold an article; one that is held is replaced."""
-        self.add_decoded(article_id, decode(features), event_at.timestamp() / 86_400, time_known=time_known)
+        self.add_decoded(article_id, self.read(features), event_at.timestamp() / 86_400, time_known=time_known)
+
+    def read(self, features: Features) -> Decoded:
+        """Read features as this index compares them."""
+        return decode(features, native=self._native)
 
     def add_decoded(self, article_id: UUID, decoded: Decoded, day: float, *, time_known: bool) -> None:
         """Hold an article whose features are decoded. `day`: its time in days since 1970."""
@@ -183,7 +191,7 @@ class SimilarityIndex:
 
     def links(self, features: Features, event_at: datetime, *, time_known: bool) -> list[Link]:
         """Give at most 40 links of an article to others held within 14 days, best first."""
-        return self.links_decoded(decode(features), event_at.timestamp() / 86_400, time_known=time_known)
+        return self.links_decoded(self.read(features), event_at.timestamp() / 86_400, time_known=time_known)
 
     def links_of(self, article_id: UUID) -> list[Link]:
         """Give at most 40 links of an article that is held to others, best first. Raises `KeyError` where it isn't held."""
@@ -195,7 +203,7 @@ class SimilarityIndex:
         slots, rows, days, known = self.compare(decoded, day, time_known=time_known, itself=itself)
         if not len(slots):
             return []
-        chances = score.probability(score.log_odds(rows) + score.time_log_odds(days, known))
+        chances = score.probability(self._model.log_odds(rows) + score.time_log_odds(days, known))
         best = np.lexsort((self._keys[slots], -self._days[slots], -chances))[:MAX_LINKS]
         held = self._held
         return [Link(held[slot], chance) for slot, chance in zip(slots[best].tolist(), chances[best].tolist(), strict=True)]
@@ -207,12 +215,32 @@ class SimilarityIndex:
         places, idf = self._weighed(decoded)
         mine = decoded.weights * idf
         slots = self._candidates(places, mine * idf, day, time_known=time_known, itself=itself)
+        return slots, *self._compared(decoded, places, mine, day, slots, time_known=time_known)
+
+    def likeness(self, article_ids: Sequence[UUID]) -> Floats:
+        """Give how likely each two of a few articles that are held tell the same event: (n, n), row by row as each sees the others.
+
+        Raises `KeyError` where one isn't held. The diagonal is 1.
+        """
+        slots = np.array([self._slots[article_id] for article_id in article_ids], np.intp)
+        table = np.ones((len(slots), len(slots)), np.float32)
+        for row, article_id in enumerate(article_ids):
+            decoded, others = self.decoded(article_id), np.delete(slots, row)
+            places, idf = self._weighed(decoded)
+            day, known = float(self._days[slots[row]]), bool(self._known[slots[row]])
+            rows, days, timed = self._compared(decoded, places, decoded.weights * idf, day, others, time_known=known)
+            table[row, np.arange(len(slots)) != row] = score.probability(self._model.log_odds(rows) + score.time_log_odds(days, timed))
+        return table
+
+    def _compared(
+        self, decoded: Decoded, places: Ints, mine: Floats, day: float, slots: npt.NDArray[np.intp], *, time_known: bool
+    ) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
         if not len(slots):
-            return slots, np.zeros((0, len(score.FEATURES)), np.float32), np.zeros(0, np.float32), np.zeros(0, np.bool_)
+            return np.zeros((0, len(score.FEATURES)), np.float32), np.zeros(0, np.float32), np.zeros(0, np.bool_)
         words, words_above = self._words(places, mine, slots)
         meaning, meaning_above = self._meaning(decoded.vector, slots)
         rows = np.stack((np.sqrt(words), meaning, np.log1p(words_above), np.log1p(meaning_above)), axis=1).astype(np.float32)
-        return slots, rows, (self._days[slots] - day).astype(np.float32), self._known[slots] & time_known
+        return rows, (self._days[slots] - day).astype(np.float32), self._known[slots] & time_known
 
     # Words
 
@@ -357,8 +385,8 @@ class SimilarityIndex:
 
 
 @cache
-def _usual_moment() -> npt.NDArray[np.float64]:
+def _usual_moment(file: str) -> npt.NDArray[np.float64]:
     """Second moments of `SPREAD_PRIOR` vectors in the news at large: whole numbers, so that sums with others are exact."""
-    with files(__package__).joinpath("spread.npz").open("rb") as stream, np.load(stream) as fitted:
+    with files(__package__).joinpath(file).open("rb") as stream, np.load(stream) as fitted:
         moment: npt.NDArray[np.float64] = np.rint(fitted["moment"].astype(np.float64) * (SPREAD_PRIOR * _UNIT**2))
     return moment

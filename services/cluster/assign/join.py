@@ -2,15 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import exp, log
 from typing import Final
 from uuid import UUID
 
 from services.cluster.assign.index import Link
 
-JOIN_AT: Final = 0.4
+JOIN_AT: Final = 0.38
 """The score at which a story is joined; docs/clustering.md says what other values give."""
 VOICES: Final = (1.0, 0.5, 0.25, 0.125)
 """How much a story's best, second, third and fourth link count; more members don't make a story attractive without end."""
+TOLD_AT: Final = 0.05
+"""Probability from which a member counts as telling of the article at all."""
+ENOUGH_MEMBERS: Final = 20
+"""Of a larger story so many telling members are as good as all."""
+INTERCEPT: Final = -1.587
+WEIGHT_OF_VOICES: Final = 0.797
+WEIGHT_OF_SHARE: Final = 1.911
+"""Fitted by `services.cluster.evaluate.fit`: log-odds of a story from those of its voices and the share of members that tell."""
 NEAREST: Final = 5
 
 
@@ -23,19 +32,31 @@ class Choice:
     nearest: tuple[UUID, ...]
 
 
-def score_of(probabilities: Sequence[float]) -> float:
-    """Give the score of a story whose links have these probabilities, best first: that at least one of its four best voices is right."""
+def evidence_of(probabilities: Sequence[float], members: int) -> tuple[float, float]:
+    """Weigh the links of an article to a story of so many members, best first: the log-odds of its voices, the share of it that tells.
+
+    The first is of the chance that at least one of the four best voices is right. The second says how many of the members are
+    links at all: an event's reports resemble most of one another, a look-alike resembles some.
+    """
     wrong = 1.0
     for probability, voice in zip(probabilities, VOICES, strict=False):
         wrong *= 1.0 - voice * probability
-    return 1.0 - wrong
+    right = min(max(1.0 - wrong, 1e-4), 1.0 - 1e-4)
+    telling = sum(probability > TOLD_AT for probability in probabilities)
+    return log(right / (1.0 - right)), min(min(telling, ENOUGH_MEMBERS) / max(min(members, ENOUGH_MEMBERS), 1), 1.0)
 
 
-def choose_story(links: Sequence[Link], story_of: Callable[[UUID], UUID | None]) -> Choice:
+def score_of(probabilities: Sequence[float], members: int) -> float:
+    """Give the score of a story of so many members whose links have these probabilities, best first: from 0 to 1."""
+    voices, share = evidence_of(probabilities, members)
+    return 1.0 / (1.0 + exp(-(WEIGHT_OF_VOICES * voices + WEIGHT_OF_SHARE * share + INTERCEPT)))
+
+
+def choose_story(links: Sequence[Link], story_of: Callable[[UUID], UUID | None], size_of: Callable[[UUID], int]) -> Choice:
     """Choose the story of the highest score, if it is at least `JOIN_AT`.
 
-    `links` are best first. `story_of` gives an article's story, None where it has none. Of equal stories the one of the better
-    first link is chosen.
+    `links` are best first. `story_of` gives an article's story, None where it has none; `size_of` a story's members. Of equal
+    stories the one of the better first link is chosen.
     """
     by_story: dict[UUID, list[Link]] = {}
     for link in links:
@@ -44,7 +65,7 @@ def choose_story(links: Sequence[Link], story_of: Callable[[UUID], UUID | None])
             by_story.setdefault(story_id, []).append(link)
     best, best_id = 0.0, None
     for story_id, theirs in by_story.items():
-        score = score_of([link.probability for link in theirs])
+        score = score_of([link.probability for link in theirs], size_of(story_id))
         if score > best:
             best, best_id = score, story_id
     if best_id is None:

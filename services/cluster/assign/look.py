@@ -17,6 +17,16 @@ from services.cluster.assign.ties import ties_between
 from shared.contracts import Evidence, StoryStatus
 
 
+def look_at_latest(draft: Draft) -> bool:
+    """Split the story of the article that came last if it is two by now. Says whether anything changed."""
+    latest = draft.state.latest_article()
+    member = None if latest is None else draft.member(latest)
+    if member is None or member.article_id not in draft.state.shelves or _open_story(draft, member.article_id) is None:
+        return False
+    proposals = list(draft.state.apart_look(_view(draft, member.language, [member.article_id])))
+    return any(_repair(draft, proposal) for proposal in proposals)
+
+
 def look_again(draft: Draft) -> bool:
     """Repair what can be repaired, if it is time. Says whether anything changed."""
     state = draft.state

@@ -1,5 +1,6 @@
 """How likely two articles tell the same event: a logistic model of four similarities, and time as a term of its own."""
 
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -15,20 +16,28 @@ deviations the similarity exceeds what the article has with anything in the inde
 and a stream about one topic alike.
 """
 
-INTERCEPT: Final = -8.116
-WEIGHTS: Final = np.array((4.095, 0.396, 0.972, 2.133), np.float32)
-"""Fitted by `services.cluster.evaluate.fit`; none is negative, so more likeness never lowers the probability."""
+
+@dataclass(frozen=True, slots=True)
+class PairModel:
+    """Fitted by `services.cluster.evaluate.fit`. No weight is negative, so more likeness never lowers the probability."""
+
+    intercept: float
+    weights: Floats
+
+    def log_odds(self, rows: Floats) -> Floats:
+        """Give each row's log-odds without time."""
+        odds: Floats = ((rows * self.weights).sum(axis=1) + np.float32(self.intercept)).astype(np.float32)
+        return odds
+
+
+MULTILINGUAL: Final = PairModel(-8.116, np.array((4.095, 0.396, 0.972, 2.133), np.float32))
+NATIVE: Final = {"en": PairModel(-6.938, np.array((0.291, 4.082, 0.683, 1.859), np.float32))}
+"""For languages whose articles have a vector by an encoder of their own."""
 
 TIME_DEPTH: Final = 3.0
 TIME_SCALE_DAYS: Final = 3.0
 TIME_UNKNOWN: Final = 0.75
 """Log-odds lost with time: 3(1 − exp(−days/3)), 0.75 where a time is unknown."""
-
-
-def log_odds(rows: Floats) -> Floats:
-    """Give each row's log-odds without time."""
-    odds: Floats = ((rows * WEIGHTS).sum(axis=1) + np.float32(INTERCEPT)).astype(np.float32)
-    return odds
 
 
 def time_log_odds(days: Floats, known: npt.NDArray[np.bool_]) -> Floats:

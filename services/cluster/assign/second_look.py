@@ -8,14 +8,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 from uuid import UUID
 
+import numpy as np
+import numpy.typing as npt
+
 from services.cluster.assign.index import Link
 from services.cluster.assign.join import JOIN_AT, NEAREST, score_of
-from services.cluster.assign.proposals import Merge, Move, Proposal, View
+from services.cluster.assign.proposals import Merge, Move, Proposal, Split, View
 
 SMALL: Final = 5
 """Members of a story that is looked at again."""
 MERGE_AT: Final = 0.55
 """Mean score of a small story's members for another story at which the two merge; a merge is seldom undone."""
+APART_FROM: Final = 4
+APART_TO: Final = 12
+"""Members of a story that may be split."""
+TOGETHER_AT: Final = 0.5
+"""Probability that holds two members together; a chain of such is enough."""
 MOVE_MARGIN: Final = 0.1
 """By how much another story must score better than its own before an article moves: hysteresis against flapping."""
 
@@ -33,11 +41,36 @@ def propose(view: View) -> Iterable[Proposal]:
     return sorted(proposals, key=lambda proposal: -proposal.score)
 
 
+def split_what_is_apart(view: View) -> Iterable[Proposal]:
+    """Propose to split the stories of recent articles that no chain of probable links holds together, into the two largest parts."""
+    for story_id in dict.fromkeys(map(view.story_of, view.recent)):
+        if story_id is None or not APART_FROM <= view.size_of(story_id) <= APART_TO:
+            continue
+        members = view.members_of(story_id, APART_TO)
+        likeness = view.index.likeness(members)
+        parts = sorted(_parts(np.maximum(likeness, likeness.T) >= TOGETHER_AT), key=lambda part: (-len(part), part))
+        if len(parts) > 1 and len(parts[1]) > 1:
+            between = float(likeness[np.ix_(parts[0], parts[1])].max())
+            yield Split(story_id, tuple(members[place] for place in parts[1]), 1.0 - between, tuple(members[place] for place in parts[0]))
+
+
+def _parts(linked: npt.NDArray[np.bool_]) -> list[list[int]]:
+    """Give the connected parts of a symmetric relation (n, n), each in ascending order."""
+    left, parts = set(range(len(linked))), []
+    while left:
+        part = {min(left)}
+        while (grown := set(np.flatnonzero(linked[sorted(part)].any(axis=0)).tolist())) != part:
+            part = grown
+        parts.append(sorted(part))
+        left -= part
+    return parts
+
+
 def _of_story(view: View, story_id: UUID) -> Iterator[Proposal]:
     members = view.members_of(story_id, SMALL)
     if not members:
         return
-    scores = [_scores(view, view.index.links_of(member)) for member in members]
+    scores = [_scores(view, view.index.links_of(member), story_id) for member in members]
     others = dict.fromkeys(other for by_story in scores for other in by_story if other != story_id)
     means = {other: sum(by_story.get(other, (0.0, ()))[0] for by_story in scores) / len(scores) for other in others}
     best = max(means, key=lambda other: means[other], default=None)
@@ -56,14 +89,17 @@ def _of_story(view: View, story_id: UUID) -> Iterator[Proposal]:
             return
 
 
-def _scores(view: View, links: Sequence[Link]) -> dict[UUID, tuple[float, tuple[UUID, ...]]]:
-    """Give each linked story's score and its articles, best first."""
+def _scores(view: View, links: Sequence[Link], own: UUID) -> dict[UUID, tuple[float, tuple[UUID, ...]]]:
+    """Give each linked story's score for a member of `own`, and its articles, best first."""
     by_story: dict[UUID, list[Link]] = {}
     for link in links:
         story_id = view.story_of(link.article_id)
         if story_id is not None:
             by_story.setdefault(story_id, []).append(link)
     return {
-        story_id: (score_of([link.probability for link in theirs]), tuple(link.article_id for link in theirs))
+        story_id: (
+            score_of([link.probability for link in theirs], view.size_of(story_id) - (story_id == own)),
+            tuple(link.article_id for link in theirs),
+        )
         for story_id, theirs in by_story.items()
     }

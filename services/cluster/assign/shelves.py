@@ -1,10 +1,13 @@
 """The similarity indexes of a partition: for each language one of open stories and one of lately closed ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import IntEnum
 from typing import Protocol, Self
 from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
 
 from services.cluster.assign.index import Link
 from shared.contracts import Features
@@ -28,6 +31,9 @@ class Index(Protocol):
     def links_of(self, article_id: UUID) -> list[Link]:
         """Give at most 40 links of an article that is held to the others, best first."""
 
+    def likeness(self, article_ids: Sequence[UUID]) -> npt.NDArray[np.float32]:
+        """Give how likely each two of a few articles that are held tell the same event: (n, n)."""
+
     def hand_over(self, article_id: UUID, to: Self) -> None:
         """Move an article, with all that is known of it, to another index."""
 
@@ -42,7 +48,7 @@ class Shelf(IntEnum):
 class Shelves:
     """Puts articles into the index of their language and shelf."""
 
-    def __init__(self, make_index: Callable[[], Index]) -> None:
+    def __init__(self, make_index: Callable[[str], Index]) -> None:
         self._make_index = make_index
         self._indexes: dict[tuple[str, Shelf], Index] = {}
         self._places: dict[UUID, tuple[str, Shelf]] = {}
@@ -88,7 +94,7 @@ class Shelves:
     def _grown(self, language: str, shelf: Shelf) -> Index:
         index = self._indexes.get((language, shelf))
         if index is None:
-            index = self._indexes[language, shelf] = self._make_index()
+            index = self._indexes[language, shelf] = self._make_index(language)
         return index
 
     def _note(self, article_id: UUID, place: tuple[str, Shelf]) -> None:

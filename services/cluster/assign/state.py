@@ -72,10 +72,16 @@ class State:
     """The stories of one partition. `take` is the only way in which it changes."""
 
     def __init__(
-        self, rules: StoryRules, make_index: Callable[[], Index], second_look: SecondLook, shipped_owners: Mapping[str, str]
+        self,
+        rules: StoryRules,
+        make_index: Callable[[str], Index],
+        second_look: SecondLook,
+        apart_look: SecondLook,
+        shipped_owners: Mapping[str, str],
     ) -> None:
         self.rules = rules
         self.second_look = second_look
+        self.apart_look = apart_look
         self.stories: dict[UUID, StoryRecord] = {}
         self.members: dict[UUID, MemberRecord] = {}
         self.rosters: dict[UUID, Roster] = {}
@@ -113,6 +119,11 @@ class State:
         last = self.seq - self.rules.second_look_every
         came = (self._came[seq] for seq in range(last + 1, self.seq + 1) if seq in self._came)
         return [article_id for article_id in came if article_id in self.members]
+
+    def latest_article(self) -> UUID | None:
+        """Give the article that came last, or came anew; None where it is gone."""
+        article_id = self._came.get(self.seq)
+        return article_id if article_id in self.members else None
 
     def owner_of(self, publisher_id: str) -> str:
         """Say who stands behind a publisher: as editors said, else by the shipped table, else itself."""

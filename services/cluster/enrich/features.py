@@ -15,16 +15,17 @@ from rensa import RMinHash
 
 from services.cluster.enrich.background import background_of
 from services.cluster.enrich.encoder import SentenceEncoder, Vector
+from services.cluster.enrich.english import EnglishEncoder
 from services.cluster.enrich.stems import Word, clean, stemmer_of, words_of
 from shared.contracts import Features
 
-FEATURES_VERSION = 1
+FEATURES_VERSION = 2
 
 TITLE_WORDS = 40
 LEAD_WORDS = 150
 """Words of the text whose terms are weighed: news says first what happened, and more of the text adds nothing."""
 ENCODED_WORDS = 48
-"""The encoder is the dearest step (50 µs a word), so it reads the title and the beginning alone."""
+"""The encoders are the dearest step, so they read the title and the beginning alone."""
 TEXT_CHARS = 6_000
 MAX_TERMS = 160
 MAX_NAMES = 48
@@ -38,10 +39,11 @@ TITLE_WEIGHT = 4.0
 
 
 class FeatureMaker:
-    """Makes `Features`. Holds the sentence encoder; not shared between threads."""
+    """Makes `Features`. Holds the encoders; not shared between threads."""
 
-    def __init__(self, encoder: SentenceEncoder | None = None) -> None:
+    def __init__(self, encoder: SentenceEncoder | None = None, english: EnglishEncoder | None = None) -> None:
         self._encoder = encoder if encoder is not None else SentenceEncoder()
+        self._english = english if english is not None else EnglishEncoder()
 
     def features_of(self, articles: Iterable[tuple[str, str, str]]) -> list[Features]:
         """Give the features of (title, text, language) triples; each is what it would be alone.
@@ -67,6 +69,7 @@ class FeatureMaker:
                 counts[term] = counts.get(term, 0.0) + times
         terms = list(counts)[:MAX_TERMS]
         ids = [term_id(term) for term in terms]
+        native = self._english.encode(_beginning(title, text)) if language == "en" else None
         return Features(
             features_version=FEATURES_VERSION,
             title_terms=tuple(dict.fromkeys(title_stems)),
@@ -76,14 +79,15 @@ class FeatureMaker:
             term_weights=pack(np.array([1.0 + math.log(counts[term]) for term in terms], "<f2")),
             term_rarities=pack(np.array(self._rarities(language, ids, terms), "<f2")),
             vector=None if vector is None else pack(vector),
+            native_vector=None if native is None else pack(native),
             signature=_signature([word.folded for word in text_words or title_words]),
             words=len(text_words),
         )
 
-    def raw_vector(self, title: str, text: str) -> npt.NDArray[np.float32]:
-        """Give the encoder's own vector (512) of a text's beginning, for fitting."""
-        vector: npt.NDArray[np.float32] = self._encoder.raw([_beginning(clean(_sound(title)), clean(_sound(text[:TEXT_CHARS])))])[0]
-        return vector
+    def raw_vectors(self, title: str, text: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Give the encoders' own vectors of a text's beginning, for fitting: the multilingual (512) and the English (384)."""
+        beginning = _beginning(clean(_sound(title)), clean(_sound(text[:TEXT_CHARS])))
+        return self._encoder.raw([beginning])[0], self._english.raw(beginning)
 
     def _rarities(self, language: str, ids: Sequence[int], terms: Sequence[str]) -> list[float]:
         background = background_of(language)

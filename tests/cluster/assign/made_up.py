@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from services.cluster.assign.decide import AssignLogic
 from services.cluster.assign.index import Link
 from services.cluster.assign.owners import SHIPPED, read_owners
@@ -34,10 +37,15 @@ from shared.topics import STORIES, STORY_INPUTS, STORY_MEMBERS, STORY_UPDATES
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
+def _shared(one: Features, other: Features) -> float:
+    own, theirs = set(one.title_terms), set(other.title_terms)
+    return len(own & theirs) / max(1, len(own | theirs))
+
+
 class ExactIndex:
     """Links articles by the share of title terms that they have in common: knows nothing of order, so it is exact."""
 
-    def __init__(self) -> None:
+    def __init__(self, language: str = "und") -> None:
         self.held: dict[uuid.UUID, Features] = {}
 
     def add(self, article_id: uuid.UUID, features: Features, event_at: datetime, *, time_known: bool) -> None:
@@ -52,12 +60,11 @@ class ExactIndex:
     def links_of(self, article_id: uuid.UUID) -> list[Link]:
         return [link for link in self.links(self.held[article_id], NOON, time_known=True) if link.article_id != article_id]
 
+    def likeness(self, article_ids: Sequence[uuid.UUID]) -> npt.NDArray[np.float32]:
+        return np.array([[_shared(self.held[one], self.held[other]) for other in article_ids] for one in article_ids], np.float32)
+
     def links(self, features: Features, event_at: datetime, *, time_known: bool) -> list[Link]:
-        own = set(features.title_terms)
-        found = [
-            Link(article_id, len(own & set(held.title_terms)) / max(1, len(own | set(held.title_terms))))
-            for article_id, held in self.held.items()
-        ]
+        found = [Link(article_id, _shared(features, held)) for article_id, held in self.held.items()]
         return sorted((link for link in found if link.probability > 0), key=lambda link: (-link.probability, link.article_id))[:40]
 
 
@@ -282,7 +289,7 @@ class Partition:
 
     def __init__(self, story_rules: StoryRules | None = None, make_index: Any = ExactIndex, second_look: Any = no_second_look) -> None:
         self.rules = story_rules or rules()
-        self.parts = {"make_index": make_index, "second_look": second_look}
+        self.parts = {"make_index": make_index, "second_look": second_look, "apart_look": no_second_look}
         self.logic = AssignLogic(3, self.rules, **self.parts)
         self.changelog: dict[str, bytes] = {}
         self.consumer = Consumer()

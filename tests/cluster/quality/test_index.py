@@ -9,7 +9,7 @@ import pytest
 
 from services.cluster.assign.index import MAX_LINKS, POSTINGS_BUDGET, SimilarityIndex
 from services.cluster.assign.join import choose_story, score_of
-from services.cluster.assign.score import FEATURES, WEIGHTS
+from services.cluster.assign.score import FEATURES, MULTILINGUAL, NATIVE
 from services.cluster.enrich.features import FeatureMaker
 from shared.contracts import Features
 
@@ -137,8 +137,9 @@ def test_an_article_without_words_has_no_links() -> None:
 
 def test_more_likeness_never_lowers_the_probability() -> None:
     """The model is monotone by its signs."""
-    assert len(WEIGHTS) == len(FEATURES)
-    assert np.all(WEIGHTS >= 0)
+    for model in (MULTILINGUAL, *NATIVE.values()):
+        assert len(model.weights) == len(FEATURES)
+        assert np.all(model.weights >= 0)
 
 
 def test_a_story_is_chosen_by_its_best_voices() -> None:
@@ -148,7 +149,30 @@ def test_a_story_is_chosen_by_its_best_voices() -> None:
     one, two = UUID(int=101), UUID(int=102)
     stories = {UUID(int=1): one, UUID(int=2): two, UUID(int=3): two}
     links = [Link(UUID(int=1), 0.6), Link(UUID(int=2), 0.59), Link(UUID(int=3), 0.58), Link(UUID(int=4), 0.3)]
-    assert choose_story(links, stories.get).story_id == two
-    assert choose_story([Link(UUID(int=1), 0.2)], stories.get).story_id is None
-    assert choose_story(links, lambda _: None).nearest == ()
-    assert score_of([0.5]) == pytest.approx(0.5)
+    sizes = {one: 1, two: 2}.__getitem__
+    assert choose_story(links, stories.get, sizes).story_id == two
+    assert choose_story([Link(UUID(int=1), 0.05)], stories.get, sizes).story_id is None
+    assert choose_story(links, lambda _: None, sizes).nearest == ()
+
+
+def test_a_story_of_which_few_members_tell_is_less_likely() -> None:
+    """The same voices say less in a story most of whose members are unlike the article; links that are too weak tell nothing."""
+    assert score_of([0.6, 0.5], 2) > score_of([0.6, 0.5], 6) > score_of([0.6], 6)
+    assert score_of([0.6, 0.001], 2) < score_of([0.6, 0.5], 2)
+    assert score_of([0.6] * 40, 40) == score_of([0.6] * 20, 400)
+
+
+def test_english_is_compared_by_its_own_encoders_vectors() -> None:
+    """Two articles of equal words are as near as their vectors say: in English the native ones, elsewhere the multilingual."""
+    maker = FeatureMaker()
+    made = maker.features("Ferry rams pier at Bellport", "", "en")
+    assert made.native_vector is not None
+    assert maker.features("Fähre rammt Pier", "", "de").native_vector is None
+    other = made.model_copy(update={"native_vector": maker.features("Budget clears parliament", "", "en").native_vector})
+    for language, kept in (("en", False), ("und", True)):
+        index = SimilarityIndex(language)
+        index.add(UUID(int=1), other, NOON, time_known=True)
+        itself = SimilarityIndex(language)
+        itself.add(UUID(int=1), made, NOON, time_known=True)
+        [link], [same] = index.links(made, NOON, time_known=True), itself.links(made, NOON, time_known=True)
+        assert (link.probability == same.probability) is kept
