@@ -8,37 +8,29 @@ wall and of the CPU, and the peak memory of that process; beside it the seconds 
 import argparse
 import asyncio
 import json
-import random
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from base64 import b64encode
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from aiokafka import AIOKafkaProducer
 
-from bench.cluster_decide import articles
+from bench.cluster_decide import inputs
 from deploy.local.kafka import Broker
 from deploy.local.ports import free_ports
 from deploy.local.supervise import Watchdog
 from services.cluster.assign.decide import AssignLogic
 from services.cluster.assign.index import Link
 from services.cluster.config import AssignSettings
-from shared import ids
-from shared.contracts import ArticleStatus, EnrichedArticle, Features, InputKind, Publisher, StoryInput
 from shared.kafka import admin as kafka_admin
 from shared.kafka.changelog import OFFSET_KEY, read_changelog
 from shared.topics import ASSIGN_STATE
 
 PARTITION = 0
-NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 class Unlinked:
@@ -57,46 +49,6 @@ class Unlinked:
         return []
 
     links_of = links
-
-
-def inputs(count: int) -> Iterator[StoryInput]:
-    """Give articles as enrich would, one a second."""
-    chance = random.Random(5)
-    for number, (_, decoded, _) in enumerate(articles(count)):
-        title = f"What the {chance.randrange(10_000)} people of place {number} did about matter {chance.randrange(1_000)} this week"
-        made = Features(
-            features_version=1,
-            title_terms=tuple(title.lower().split()),
-            names=tuple(f"name{chance.randrange(50_000)}" for _ in range(14)),
-            numbers=tuple(str(chance.randrange(3_000)) for _ in range(4)),
-            term_ids=_packed(np.array(decoded.ids, "<u4")),
-            term_weights=_packed(decoded.weights.astype("<f2")),
-            term_rarities=_packed(decoded.rarities.astype("<f2")),
-            vector=_packed(decoded.vector),
-            signature=tuple(chance.getrandbits(32) for _ in range(64)),
-            words=300,
-        )
-        at = NOON + timedelta(seconds=number)
-        url = f"https://outlet{number % 400}.example/{number}"
-        yield StoryInput(
-            kind=InputKind.ARTICLE,
-            article=EnrichedArticle(
-                article_id=ids.article_id(url),
-                version=1,
-                status=ArticleStatus.PUBLISHED,
-                title=title,
-                url=url,
-                publisher=Publisher(id=f"outlet{number % 400}.example", name=f"Outlet {number % 400}"),
-                language="en",
-                published_at=at,
-                fetched_at=at,
-                features=made,
-            ),
-        )
-
-
-def _packed(array: Any) -> str:
-    return b64encode(array.tobytes()).decode()
 
 
 async def fill(settings: AssignSettings, count: int) -> tuple[int, int]:
