@@ -160,6 +160,12 @@ def rss_mb(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def cpu_s(pid: int) -> float:
+    """Give the seconds of CPU that a process has used: what it needs, however busy the machine is otherwise."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 async def write_news(url: str, rate: float, stories: int, stop: asyncio.Event) -> None:
     """Write `rate` articles a second as the materialiser would: member, story, update, entries, signal; ten in one transaction."""
     connection = await asyncpg.connect(url)
@@ -294,7 +300,9 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
             await at_rate(port, 50, 3, paths, 16)
             stop = asyncio.Event()
             writing = asyncio.create_task(write_news(url, options.articles, options.stories, stop))
+            used_s = cpu_s(web.pid)
             took = await at_rate(port, options.rate, options.seconds, paths, 64)
+            told["web_cpu_ms_a_request"] = round((cpu_s(web.pid) - used_s) * 1000 / (options.rate * options.seconds), 2)
             stop.set()
             await writing
             everything = [seconds for found in took.values() for seconds in found]
@@ -302,14 +310,21 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
             told["machine_ms"] = await hiccups(options.seconds / 2)
             _, told["feed_bytes"] = await (await Connection(port).open()).get("/api/feeds/top", gzip=False)
             bare = ["-c", BARE, str(bare_port), f"http://127.0.0.1:{port}/api/feeds/top"]
-            with process(bare, bare_port):
+            with process(bare, bare_port) as bare_process:
                 rounds = []
                 for _ in range(3):
                     bare_rps = await saturate(bare_port, "/", 3, 16, gzip=False)
                     rounds.append((await saturate(port, "/api/feeds/top", 3, 16, gzip=False), bare_rps))
-            told["feed_rps"] = round(statistics.median(ours for ours, _ in rounds))
-            told["bare_rps"] = round(statistics.median(bare_rps for _, bare_rps in rounds))
-            told["ratio_to_bare"] = round(statistics.median(ours / bare_rps for ours, bare_rps in rounds), 2)
+                told["feed_rps"] = round(statistics.median(ours for ours, _ in rounds))
+                told["bare_rps"] = round(statistics.median(bare_rps for _, bare_rps in rounds))
+                told["ratio_to_bare"] = round(statistics.median(ours / bare_rps for ours, bare_rps in rounds), 2)
+                spent = {}
+                for name, pid, address in (("ours", web.pid, (port, "/api/feeds/top")), ("bare", bare_process.pid, (bare_port, "/"))):
+                    used_s, asked_s = cpu_s(pid), 4
+                    asked = await saturate(*address, asked_s, 4, gzip=False) * asked_s
+                    spent[name] = (cpu_s(pid) - used_s) * 1000 / asked
+                told["cpu_ms_a_feed"] = {name: round(ms, 4) for name, ms in spent.items()}
+                told["ratio_to_bare_by_cpu"] = round(spent["bare"] / spent["ours"], 2)
             before = rss_mb(web.pid)
             heard: list[float] = []
             ready = asyncio.Event()

@@ -5,14 +5,15 @@ import contextlib
 import gc
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -87,8 +88,16 @@ def create_app(site: Site) -> ASGIApp:
         origins=settings.cors_origins,
         keep_bytes=settings.page_cache_bytes,
         keep_s=settings.page_cache_s,
-        observe=lambda route, status, seconds: HTTP.labels(route, str(status)).observe(seconds),
+        observe=_observer(),
     )
+
+
+def _observer() -> Callable[[str, int, float], None]:
+    @cache
+    def series(route: str, status: int) -> Histogram:
+        return HTTP.labels(route, str(status))
+
+    return lambda route, status, seconds: series(route, status).observe(seconds)
 
 
 def _health_routes(app: FastAPI, site: Site) -> None:

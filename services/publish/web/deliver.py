@@ -46,6 +46,7 @@ NOT_KEPT: Final = frozenset({STREAM, *NOT_LIMITED})
 """Answers that are each client's own; nobody waits for another's."""
 
 EXPOSED: Final = b"ETag, Retry-After"
+ANY_ORIGIN: Final = [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", EXPOSED)]
 PREFLIGHT: Final = (
     (b"access-control-allow-methods", b"GET, HEAD"),
     (b"access-control-allow-headers", b"If-None-Match, Last-Event-ID, Cache-Control"),
@@ -66,13 +67,26 @@ class Answer:
     generation: int | None
     made_s: float
     etag: bytes = b""
+    written: dict[tuple[bool, bool], tuple[Message, Message]] = field(default_factory=dict, repr=False)
+    """Its messages, whether it is unchanged and whether it is compressed: an answer that is given a thousand times is written once."""
     _packed: bytes | None = field(default=None, repr=False)
+    _compressible: bool | None = None
 
     def packed(self) -> bytes:
         """Give the body compressed, once."""
         if self._packed is None:
             self._packed = gzip.compress(self.body, GZIP_LEVEL, mtime=0)
         return self._packed
+
+    def compressible(self) -> bool:
+        """Tell whether compressing it is of use."""
+        if self._compressible is None:
+            self._compressible = (
+                len(self.body) >= SMALLEST_COMPRESSED
+                and header(self.headers, b"content-type").startswith(COMPRESSIBLE)
+                and not header(self.headers, b"content-encoding")
+            )
+        return self._compressible
 
     def size(self) -> int:
         """Give the bytes that keeping it takes."""
@@ -81,7 +95,10 @@ class Answer:
 
 def header(headers: Headers, name: bytes) -> bytes:
     """Give a header's value, or nothing."""
-    return next((value for key, value in headers if key == name), b"")
+    for key, value in headers:
+        if key == name:
+            return value
+    return b""
 
 
 def matches(etag: bytes, if_none_match: bytes) -> bool:
@@ -121,6 +138,7 @@ class Deliver:
         self._generation = generation
         self._limit = limit
         self._origins = frozenset(origin.encode() for origin in origins)
+        self._any_origin = b"*" in self._origins
         self._keep_bytes = keep_bytes
         self._keep_s = keep_s
         self._observe = observe
@@ -162,19 +180,16 @@ class Deliver:
                 self._observe(_route(scope), answer.status, self._clock() - began_s)
             return
         key = (path, scope["query_string"], header(request, b"host"))
-        answer = await self._answer(key, scope, receive, send)
+        answer = self._fresh(key) or await self._answer(key, scope, receive, send)
         if answer is not None:
             await self._give(answer, scope, send)
             self._observe(_route(scope), answer.status, self._clock() - began_s)
 
     async def _answer(self, key: tuple[str, bytes, bytes], scope: Scope, receive: Receive, send: Send) -> Answer | None:
         keepable = len(key[1]) <= LONGEST_QUERY_KEPT and self._keep_bytes > 0 and key[0] not in NOT_KEPT
-        if keepable:
-            kept = self._fresh(key)
-            if kept is None and (making := self._making.get(key)) is not None:
-                await making.wait()
-                kept = self._fresh(key)
-            if kept is not None:
+        if keepable and (making := self._making.get(key)) is not None:
+            await making.wait()
+            if (kept := self._fresh(key)) is not None:
                 return kept
         done = asyncio.Event()
         mine = keepable and key not in self._making
@@ -209,7 +224,7 @@ class Deliver:
             return
         if key in self._kept:
             self._forget(key)
-        if answer.status == 200 and _compressible(answer):
+        if answer.status == 200 and answer.compressible():
             answer.packed()  # now, so that its size is known
         self._kept[key] = answer
         self._kept_bytes += answer.size()
@@ -265,28 +280,18 @@ class Deliver:
 
     async def _give(self, answer: Answer, scope: Scope, send: Send) -> None:
         request: Headers = scope["headers"]
-        headers = [pair for pair in answer.headers if pair[0] not in (b"content-length", b"etag")]
-        if answer.status == 405:
-            headers = [(b"allow", value.replace(b"GET", b"GET, HEAD")) if name == b"allow" else (name, value) for name, value in headers]
-        headers.extend(SECURITY)
-        headers.extend(self._cross_origin(scope["path"], request))
-        if answer.etag:
-            headers.append((b"etag", answer.etag))
-        if not header(headers, b"cache-control"):
-            headers.append((b"cache-control", b"no-cache"))
-        headers.append((b"vary", b"Accept-Encoding"))
-        status, body = answer.status, answer.body
         condition = header(request, b"if-none-match")
-        if answer.etag and condition and matches(answer.etag, condition):
-            status, body = 304, b""
-            headers = [pair for pair in headers if pair[0] not in (b"content-type", b"content-encoding")]
-        else:
-            if _compressible(answer) and accepts_gzip(header(request, b"accept-encoding")):
-                body = answer.packed()
-                headers.append((b"content-encoding", b"gzip"))
-            headers.append((b"content-length", str(len(body)).encode()))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        unchanged = bool(answer.etag and condition and matches(answer.etag, condition))
+        packed = not unchanged and answer.compressible() and accepts_gzip(header(request, b"accept-encoding"))
+        messages = answer.written.get((unchanged, packed))
+        if messages is None:
+            cross = self._cross_origin(scope["path"], request) if self._any_origin else []
+            messages = answer.written[unchanged, packed] = _write(answer, cross, unchanged=unchanged, packed=packed)
+        start, body = messages
+        if not self._any_origin and (cross := self._cross_origin(scope["path"], request)):
+            start = {**start, "headers": [*start["headers"], *cross]}
+        await send(start)
+        await send({**body, "body": b""} if scope["method"] == "HEAD" else body)
 
     async def _refuse(self, scope: Scope, send: Send, wait_s: float) -> None:
         seconds = max(1, round(wait_s))
@@ -305,8 +310,8 @@ class Deliver:
         """Let pages of other origins read what is made for programs."""
         if not self._origins or not _is_shared(path):
             return []
-        if b"*" in self._origins:
-            return [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", EXPOSED)]
+        if self._any_origin:
+            return ANY_ORIGIN
         origin = header(request, b"origin")
         allowed = [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", EXPOSED)]
         return [(b"vary", b"Origin"), *(allowed if origin in self._origins else [])]
@@ -316,12 +321,26 @@ def _is_shared(path: str) -> bool:
     return path.startswith("/api/") or path.endswith((".rss", ".atom", ".json"))
 
 
-def _compressible(answer: Answer) -> bool:
-    return (
-        len(answer.body) >= SMALLEST_COMPRESSED
-        and header(answer.headers, b"content-type").startswith(COMPRESSIBLE)
-        and not header(answer.headers, b"content-encoding")
-    )
+def _write(answer: Answer, cross: Headers, *, unchanged: bool, packed: bool) -> tuple[Message, Message]:
+    headers = [pair for pair in answer.headers if pair[0] not in (b"content-length", b"etag")]
+    if answer.status == 405:
+        headers = [(b"allow", value.replace(b"GET", b"GET, HEAD")) if name == b"allow" else (name, value) for name, value in headers]
+    headers.extend(SECURITY)
+    headers.extend(cross)
+    if answer.etag:
+        headers.append((b"etag", answer.etag))
+    if not header(headers, b"cache-control"):
+        headers.append((b"cache-control", b"no-cache"))
+    headers.append((b"vary", b"Accept-Encoding"))
+    status, body = answer.status, answer.packed() if packed else answer.body
+    if unchanged:
+        status, body = 304, b""
+        headers = [pair for pair in headers if pair[0] not in (b"content-type", b"content-encoding")]
+    else:
+        if packed:
+            headers.append((b"content-encoding", b"gzip"))
+        headers.append((b"content-length", str(len(body)).encode()))
+    return {"type": "http.response.start", "status": status, "headers": headers}, {"type": "http.response.body", "body": body}
 
 
 def _route(scope: Scope) -> str:
