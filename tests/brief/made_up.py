@@ -74,7 +74,14 @@ class Labelled:
     name: str
 
 
-LABELLED = ("labelled.toml", "labelled_wire.toml", "labelled_second.toml", "labelled_retold.toml", "labelled_mixed.toml")
+LABELLED = (
+    "labelled.toml",
+    "labelled_wire.toml",
+    "labelled_second.toml",
+    "labelled_retold.toml",
+    "labelled_mixed.toml",
+    "labelled_last.toml",
+)
 """Sets that the check was built on."""
 
 

@@ -12,6 +12,7 @@ RECALL = {
     "labelled_second.toml": 0.85,
     "labelled_retold.toml": 0.7,
     "labelled_mixed.toml": 0.75,
+    "labelled_last.toml": 0.62,
 }
 """Free retelling is found less often than what was edited."""
 CONTEXT = "In the end Marsh, Okoro, Tarrant, Vass and Voss went home."
@@ -122,6 +123,21 @@ def test_a_detail_that_is_missing_is_not_stated() -> None:
 
 def test_weekdays_are_compared_as_dates() -> None:
     assert states("Marsh visited Helsund on Tuesday.", "Marsh visited Helsund on March 10.")
+
+
+def test_words_that_stand_for_each_other_are_told_from_those_that_do_not() -> None:
+    assert states(
+        "Burglars stole four paintings from the Lindau museum on Sunday.",
+        "On Sunday four artworks were taken from the Lindau museum by thieves.",
+    )
+    assert not states("Vass no longer says that its technicians found a leak.", "Vass said its technicians found a leak.")
+    assert not states("Both parliaments in Veldra must still approve the deal.", "Parliament in Veldra approved the deal.")
+    assert not states("The Aurora carried 29 cars to Oru.", "The Aurora carried 29 people to Oru.")
+
+
+def test_a_plan_is_a_future_and_half_is_fifty_percent() -> None:
+    assert states("Volta plans to close its plant in Brenn in 2027.", "Volta will shut its plant in Brenn in 2027.")
+    assert states("The Brenn plant lost half of its 800 workers.", "The Brenn plant lost 50% of its 800 workers.")
 
 
 def test_number_words_and_scales_are_numbers() -> None:

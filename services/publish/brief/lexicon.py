@@ -99,6 +99,8 @@ class Lexicon:
     months: Mapping[str, int] = field(default_factory=dict)
     dates: frozenset[str] = frozenset()
     """All words of days and months."""
+    comparing: frozenset[str] = frozenset()
+    """Words that follow a comparative: "than"."""
     spans: frozenset[str] = frozenset()
     """Words before a day that make it a span: "since"."""
     relative_days: Mapping[str, int] = field(default_factory=dict)
@@ -264,6 +266,7 @@ def _build(code: str, raw: dict[str, Any]) -> Lexicon:
         months=_numbered((line.split() for line in raw.get("months", ())), start=1),
         dates=frozenset(word for group in (*raw.get("weekdays", ()), *raw.get("months", ())) for word in group.split())
         | {word for word, _ in valued("relative_days")},
+        comparing=words("comparing"),
         spans=words("spans"),
         relative_days={word: int(value) for word, value in valued("relative_days")},
         number_words=dict(valued("number_words")),

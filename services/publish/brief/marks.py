@@ -82,6 +82,8 @@ ENOUGH = 2
 SCORE = -1
 """In place of a number's clause: what stands around a score or a year is not what it counts."""
 YEARS = (1800, 2100)
+HALF = 0.5
+"""Half of something is 50 % of it."""
 
 _NONE: frozenset[str] = frozenset()
 _NO_TURNS: dict[int, frozenset[str]] = {}
@@ -240,7 +242,7 @@ class _Marker:
                 return place + 2
         if word.negation:
             after = self.tokens[place + 1].word.low if place + 1 < len(self.tokens) else ""
-            if after not in _ONLY:
+            if after not in _ONLY and not self._compares(place + 1):
                 self.negations.append(place)
         day = self._day(place) if word.value is not None or low in lexicon.dates else None
         if day is not None:
@@ -274,6 +276,10 @@ class _Marker:
             self.said.append(place)
             self.attributed |= low in lexicon.attributing
         return place
+
+    def _compares(self, place: int) -> bool:
+        """Say whether "than" follows: "no faster than eight knots" denies nothing."""
+        return place + 1 < len(self.tokens) and self.tokens[place + 1].word.low in self.lexicon.comparing
 
     def _is_compound(self, place: int) -> bool:
         """Say whether a number in letters is part of a word ("two-state") and no count or age ("seventeen-year-old")."""
@@ -320,6 +326,10 @@ class _Marker:
             else:
                 break
             at += 1
+        if value == HALF and not first.low.isdigit():
+            self.breaks.append(place)
+            self.figures.append((HALF * 100, True, SCORE))
+            return at
         unit = at < len(tokens) and (tokens[at].mark in _PERCENT or tokens[at].word.low in lexicon.percent)
         uncounted = at >= len(tokens) or tokens[at].word.stop
         if not first.low.isdigit() and uncounted and (first.value == 1 or (place and tokens[place - 1].word.low in lexicon.determiners)):
