@@ -6,10 +6,12 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
 
+from services.publish.maintain import prune_history
 from services.publish.web.config import WebSettings
 from services.publish.web.fanout import Interest, Listener
 from services.publish.web.position import is_ahead, is_behind, read_position, write_position
@@ -204,6 +206,26 @@ async def test_what_is_no_longer_kept_is_a_reset(web: Web, newsroom: Newsroom) -
     async with listening(web, last_id="0:3") as ear:
         assert told(await ear.take(2)) == [("a", 4), ("a", 5)]
     assert last_id == "-"
+
+
+async def test_a_listener_that_was_away_for_days_resumes_or_is_reset(web: Web, newsroom: Newsroom) -> None:
+    """After the history was pruned by age: whole from what is kept, `reset` for who stands before it, nothing twice."""
+    now = newsroom.now
+    newsroom.now = now - timedelta(days=10)
+    await newsroom.put(*(update("a", revision) for revision in (1, 2, 3)))
+    newsroom.now = now
+    await newsroom.put(*(update("a", revision) for revision in (4, 5)))
+    assert await prune_history(newsroom.connection, 5) == 3
+    await newsroom.put(update("a", 6))
+    await settled(web, "0:6")
+    for query in ("", f"?story={made_id('a')}"):
+        async with listening(web, query, "0:2") as ear:
+            assert [message.event for message in await ear.take_some(2)] == ["reset"]
+        async with listening(web, query, "0:3") as ear:
+            heard = await ear.take(3)
+            assert told(heard) == [("a", 4), ("a", 5), ("a", 6)]
+        async with listening(web, query, heard[1].event_id) as ear:
+            assert told(await ear.take(1)) == [("a", 6)]
 
 
 async def test_rows_are_told_to_who_asks(web: Web, newsroom: Newsroom) -> None:
