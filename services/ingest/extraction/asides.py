@@ -33,34 +33,42 @@ _OF_LINKS = re.compile(
 _MOSTLY_LINKS = 0.6
 _LISTED_LINKS = 0.5
 _LISTED_CHARS = 160
+_LISTED_MOST = 30
 _HEADINGS = ("h2", "h3", "h4", "h5", "h6", "strong", "b")
-_NAMED = etree.XPath("//body//*[@id or @class][not(self::article or self::main or self::h1 or self::body)]")
+_NAMED = etree.XPath("//body//*[@class or @id]")
+_NEVER = frozenset(("article", "main", "h1", "body"))
 _KEEPS = etree.XPath("boolean(descendant-or-self::h1 or descendant::article)")
 _MAX_NAMES_CHARS = 400
 
 
-def without_asides(tree: html.HtmlElement) -> html.HtmlElement:
-    """Give a copy of the tree without such parts."""
+def without_asides(tree: html.HtmlElement, elements: list[html.HtmlElement]) -> html.HtmlElement:
+    """Give the tree without such parts: a copy where there are any, else the tree itself. `elements` are its `named` ones."""
+    at = [number for number, element in enumerate(elements) if _matches(element)]
+    if not at and not any(_lists_articles(listing) for listing in tree.iter("ul", "ol")):
+        return tree
     tree = copy.deepcopy(tree)
-    for element in _elements(_NAMED(tree)):
-        if element.getparent() is not None and _matches(element) and not _KEEPS(element):
+    elements = named(tree) if at else []
+    for element in (elements[number] for number in at):
+        if element.getparent() is not None and not _KEEPS(element):
             element.drop_tree()
-    for element in list(tree.iter("ul", "ol")):
-        if element.getparent() is not None and _lists_articles(element):
-            before = element.getprevious()
+    for listing in list(tree.iter("ul", "ol")):
+        if listing.getparent() is not None and _lists_articles(listing):
+            before = listing.getprevious()
             if before is not None and before.tag in _HEADINGS:
                 before.drop_tree()
-            element.drop_tree()
+            listing.drop_tree()
     return tree
 
 
-def _elements(found: object) -> list[html.HtmlElement]:
-    return [element for element in found if isinstance(element, html.HtmlElement)] if isinstance(found, list) else []
+def named(tree: html.HtmlElement) -> list[html.HtmlElement]:
+    """Give the elements that have an id or a class, in order."""
+    found = _NAMED(tree)
+    return found if isinstance(found, list) else []
 
 
 def _matches(element: html.HtmlElement) -> bool:
     names = f"{element.get('id') or ''} {element.get('class') or ''}"
-    if len(names) > _MAX_NAMES_CHARS:
+    if len(names) > _MAX_NAMES_CHARS or element.tag in _NEVER:
         return False
     kind = _kind(names)
     return kind == "sure" or (kind == "of links" and _is_of_links(element))
@@ -72,15 +80,15 @@ def _kind(names: str) -> str:
 
 
 def _lists_articles(listing: html.HtmlElement) -> bool:
-    """Say whether a list has headlines of other articles: two or more short items, a link in each, mostly links."""
-    items = [item for item in listing if item.tag == "li"]
-    return (
-        len(items) > 1
-        and all(item.find(".//a") is not None and len("".join(item.itertext()).strip()) <= _LISTED_CHARS for item in items)
-        and _is_of_links(listing, _LISTED_LINKS)
-    )
+    """Say whether a list has headlines of other articles: short items, a link in each, mostly links. Menus are trafilatura's to drop."""
+    if not 2 <= len(listing) <= _LISTED_MOST or next(listing.iterancestors("nav", "header", "footer"), None) is not None:
+        return False
+    for item in listing:
+        if item.tag != "li" or next(item.iter("a"), None) is None or len(item.text_content()) > _LISTED_CHARS:
+            return False
+    return _is_of_links(listing, _LISTED_LINKS)
 
 
 def _is_of_links(element: html.HtmlElement, share: float = _MOSTLY_LINKS) -> bool:
-    whole = len("".join(element.itertext()).strip())
-    return whole > 0 and sum(len("".join(link.itertext()).strip()) for link in element.iter("a")) >= share * whole
+    whole = len(element.text_content().strip())
+    return whole > 0 and sum(len(link.text_content().strip()) for link in element.iter("a")) >= share * whole

@@ -10,7 +10,7 @@ from lxml import etree, html
 from trafilatura.settings import Document, Extractor
 
 from services.ingest.dates import DEFAULT_TOLERANCE_S, has_zone, parse_date
-from services.ingest.extraction.asides import without_asides
+from services.ingest.extraction.asides import named, without_asides
 from services.ingest.extraction.blocked import judge, without_wall
 from services.ingest.extraction.metadata import PageData, read_metadata
 from services.ingest.extraction.model import Extracted
@@ -44,24 +44,21 @@ _VISIBLE = etree.XPath(
     "//body//text()[not(parent::script or parent::style or parent::noscript or parent::template or parent::textarea)]", smart_strings=False
 )
 _DATE_LINES = 120
-_CLASSES = "concat(' ', translate(normalize-space(@class), 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz'), ' ')"
-_LEAD_NAMES = (
-    "lead",
-    "lede",
-    "article__lead",
-    "article-lead",
-    "article_lead",
-    "articlelead",
-    "lead-text",
-    "lead-paragraph",
-    "article-lede",
-    "story-lead",
+_LEAD_NAMES = frozenset(
+    (
+        "lead",
+        "lede",
+        "article__lead",
+        "article-lead",
+        "article_lead",
+        "articlelead",
+        "lead-text",
+        "lead-paragraph",
+        "article-lede",
+        "story-lead",
+    )
 )
-_LEAD = etree.XPath(
-    "//*[self::div or self::p][not(.//p[2])][ancestor::article or ancestor::main]["
-    + " or ".join(f"contains({_CLASSES}, ' {name} ')" for name in _LEAD_NAMES)
-    + "]"
-)
+_SPACES = re.compile(" {2,}")
 _WORD = re.compile(r"[^\W_]+")
 _BODY_SHARE = 0.6
 """A shorter articleBody is a teaser."""
@@ -136,7 +133,8 @@ def extract(
 
 
 def _main_text(tree: html.HtmlElement, page: PageData, title: str) -> str:
-    text = _extracted(without_asides(tree))
+    elements = named(tree)
+    text = _extracted(without_asides(tree, elements))
     if len(text) < _TOO_SHORT_CHARS:
         text = max(text, _extracted(tree), key=len)
     if "|" in text:
@@ -150,7 +148,7 @@ def _main_text(tree: html.HtmlElement, page: PageData, title: str) -> str:
         text = page.body
     elif len(page.body) >= _BODY_SHARE * len(text):
         text = _lines_of(page.body, text)
-    lead = _lead(tree)
+    lead = _lead(elements)
     # some outlets keep the first paragraph beside the body that trafilatura finds
     return f"{lead}\n{text}" if lead and text and lead[:_LEAD_BEGINNING] not in text else text
 
@@ -166,19 +164,28 @@ def _letters(text: str) -> str:
     return "".join(_WORD.findall(text))
 
 
-def _lead(tree: html.HtmlElement) -> str:
-    found = _LEAD(tree)
-    leads = (
-        [one_line(str(element.text_content())) for element in found if isinstance(element, html.HtmlElement)]
-        if isinstance(found, list)
-        else []
-    )
+def _lead(elements: list[html.HtmlElement]) -> str:
+    """Give the paragraph that is called the article's lead, where just one is."""
+    leads = [one_line(str(element.text_content())) for element in elements if _is_lead(element)]
     return leads[0] if len(leads) == 1 and _LEAD_LEAST_CHARS <= len(leads[0]) <= _LEAD_MOST_CHARS else ""
+
+
+def _is_lead(element: html.HtmlElement) -> bool:
+    classes = element.get("class")
+    if (
+        not classes
+        or ("ead" not in classes and "ede" not in classes)
+        or element.tag not in ("div", "p")
+        or _LEAD_NAMES.isdisjoint(classes.lower().split())
+    ):
+        return False
+    return len(element.findall(".//p")) < 2 and next(element.iterancestors("article", "main"), None) is not None
 
 
 def _extracted(tree: html.HtmlElement) -> str:
     document = trafilatura.bare_extraction(tree, options=_options())
-    return scrub(document.text or "").strip() if isinstance(document, Document) else ""
+    text = scrub(document.text or "").strip() if isinstance(document, Document) else ""
+    return _SPACES.sub(" ", text) if "  " in text else text
 
 
 @lru_cache(maxsize=1)

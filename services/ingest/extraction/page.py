@@ -18,7 +18,6 @@ _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 _MAX_ATTRIBUTES_OF_ONE = 1_000
 """libxml2 compares each attribute of an element with all before it: 100,000 hold it for 40 seconds."""
 _CONTROLS = bytes((*range(9), 11, 12, *range(14, 32)))
-_WHITE = re.compile(r"[ \t]*[\r\n\t\f][\s]*")
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,300}\?>")
 
 
@@ -49,7 +48,8 @@ def parse_page(body: bytes, *, content_type: str | None, limits: PageLimits) -> 
         if attributes > _MAX_ATTRIBUTES_OF_ONE:
             raise Refused("too_many_elements", f"one element has {attributes} attributes; {_MAX_ATTRIBUTES_OF_ONE} are allowed")
     if "<pre" not in source and "<PRE" not in source:
-        source = _WHITE.sub(" ", source)  # line breaks of the source are no paragraphs, and trafilatura keeps some
+        # line breaks of the source are no paragraphs, and trafilatura keeps some
+        source = source.replace("\n", " ").replace("\r", " ").replace("\t", " ")
     parser = _new_parser()
     try:
         tree = html.fromstring(source.encode("utf-8", "ignore"), parser=parser)
