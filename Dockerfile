@@ -24,20 +24,21 @@ COPY services services
 COPY deploy deploy
 # hatchling is in the lock, so nothing unpinned is downloaded here
 RUN python -m pip --python /opt/slugline/bin/python install --no-deps --no-build-isolation --no-index --no-compile . \
- && /opt/slugline/bin/python -m deploy.model \
- && PYTHONDONTWRITEBYTECODE=1 /opt/slugline/bin/python -c "import importlib; from deploy.cli import SERVICES; [importlib.import_module(m) for m, _ in SERVICES.values()]"
+ && /opt/slugline/bin/python -m deploy.model
+WORKDIR /
+RUN PYTHONPYCACHEPREFIX=/opt/slugline/compiled /opt/slugline/bin/python -P -m deploy.precompile
 
 FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="Slugline" org.opencontainers.image.licenses="Apache-2.0"
 RUN groupadd --system --gid 10001 slugline && useradd --system --uid 10001 --gid slugline --no-create-home --home-dir /tmp slugline
 COPY --from=build /opt/slugline /opt/slugline
 ENV PATH=/opt/slugline/bin:$PATH \
-    PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPYCACHEPREFIX=/opt/slugline/compiled \
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MALLOC_ARENA_MAX=2 \
     SLUGLINE_LOG_FORMAT=json SLUGLINE_HEALTH_HOST=0.0.0.0 SLUGLINE_HEALTH_PORT=9100
 USER 10001:10001
 WORKDIR /tmp
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-m", "deploy.probe"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=300s --retries=3 CMD ["python", "-m", "deploy.probe"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["slugline"]
 CMD ["--help"]

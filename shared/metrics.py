@@ -1,5 +1,6 @@
 """Metrics: every name in one `Literal`, so that a dashboard's query can be checked against it."""
 
+import contextlib
 from typing import Literal, get_args
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -17,6 +18,10 @@ MetricName = Literal[
     "slugline_transactions_total",
     # Every stage, labels `stage` and `partition`: inputs not handled yet.
     "slugline_lag_messages",
+    # Every stage, labels `stage` and `partition`: seconds since the oldest input that waits came in, to 2 s exact; 0 where none waits.
+    "slugline_lag_seconds",
+    # Every stage, labels `stage` and `partition`: when offsets were last committed, seconds since 1970.
+    "slugline_commit_timestamp_seconds",
     # Every stage, labels `stage` and `partition`: append time of the last handled input, seconds since 1970.
     "slugline_last_input_timestamp_seconds",
     # Partition owners, labels `stage` and `partition`: 1 while the partition's state is being restored.
@@ -47,6 +52,8 @@ MetricName = Literal[
     "slugline_posted_items_total",
     # assign, labels `reason`: revisions emitted.
     "slugline_story_revisions_total",
+    # assign, label `partition`: stories that are open.
+    "slugline_open_stories",
     # assign, label `partition`: articles of open stories, which the similarity index holds.
     "slugline_open_articles",
     # materialise: rows written, label `table`.
@@ -94,5 +101,38 @@ DEAD_LETTERS = counter("slugline_dead_letters_total", "Inputs that became dead l
 LATENCY = histogram("slugline_latency_seconds", "Seconds from an input's append to the commit of what followed", "stage")
 TRANSACTIONS = counter("slugline_transactions_total", "Transactions", "stage", "outcome")
 LAG = gauge("slugline_lag_messages", "Inputs not handled yet", "stage", "partition")
+LAG_SECONDS = gauge("slugline_lag_seconds", "Seconds since the oldest input that waits came in", "stage", "partition")
+COMMITTED = gauge("slugline_commit_timestamp_seconds", "When offsets were last committed", "stage", "partition")
 LAST_INPUT = gauge("slugline_last_input_timestamp_seconds", "Append time of the last handled input", "stage", "partition")
 RESTORING = gauge("slugline_restoring", "1 while the partition's state is being restored", "stage", "partition")
+
+_ENDS_KEPT = 1_024
+_ends: dict[tuple[str, str], list[tuple[int, float]]] = {}
+"""For each stage's partition: ends of its source that were seen, and when; the first is the first beyond what is handled."""
+
+
+def note_lag(stage: str, partition: str, position: int, end: int, now: float, *, markers: int = 0) -> None:
+    """Show how many inputs wait, from the next offset to handle and the source's end, and for how long the oldest of them has.
+
+    `markers` so many offsets at the end may be transactions' and no inputs.
+    """
+    waiting = max(0, end - position)
+    LAG.labels(stage, partition).set(waiting)
+    seen = _ends.setdefault((stage, partition), [])
+    if seen and end < seen[-1][0]:  # the topic was made anew
+        seen.clear()
+    if not seen or end > seen[-1][0]:
+        seen.append((end, now))
+    passed = next((at for at, (known, _) in enumerate(seen) if known > position), len(seen) - 1)
+    del seen[:passed]
+    if len(seen) > _ENDS_KEPT:
+        del seen[1::2]
+    LAG_SECONDS.labels(stage, partition).set(now - seen[0][1] if waiting > markers else 0.0)
+
+
+def forget(stage: str, partition: str) -> None:
+    """Show nothing of a partition any more: another process measures it now, and a stale value would raise alarms."""
+    _ends.pop((stage, partition), None)
+    for gone in (RESTORING, LAG, LAG_SECONDS, LAST_INPUT, COMMITTED):
+        with contextlib.suppress(KeyError):
+            gone.remove(stage, partition)

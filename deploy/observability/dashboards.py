@@ -70,6 +70,18 @@ ROWS: Final[tuple[tuple[str, tuple[Panel, ...]], ...]] = (
     (
         "Stages",
         (
+            Panel(
+                "Waiting, in seconds",
+                (("max by (stage) (slugline_lag_seconds)", "{{stage}}"),),
+                "s",
+                "Since when the oldest input waits",
+            ),
+            Panel(
+                "Since offsets were committed",
+                (("time() - max by (stage) (slugline_commit_timestamp_seconds)", "{{stage}}"),),
+                "s",
+                "High is fine while nothing waits",
+            ),
             Panel("Inputs", (_rate("slugline_inputs_total", "stage"),), "ops"),
             Panel("Outputs", (_rate("slugline_outputs_total", "stage, topic"),), "ops"),
             Panel("Dead letters", (_rate("slugline_dead_letters_total", "stage, reason"),), "ops"),
@@ -107,6 +119,12 @@ ROWS: Final[tuple[tuple[str, tuple[Panel, ...]], ...]] = (
         "Stories and the page",
         (
             Panel("Revisions", (_rate("slugline_outputs_total", "topic", '{stage="assign",topic="story_updates.v1"}'),), "ops"),
+            Panel("Open stories", (("sum(slugline_open_stories)", "stories"), ("sum(slugline_open_articles)", "articles"))),
+            Panel(
+                "Merges, splits and moves",
+                (_rate("slugline_story_revisions_total", "reason", '{reason=~"merged|split|article_moved|article_removed"}'),),
+                "ops",
+            ),
             Panel("Briefs by how they were made", (_rate("slugline_briefs_total", "made_by"),), "ops"),
             Panel("Rows written", (_rate("slugline_rows_total", "table"),), "ops"),
             Panel("Answers by status", (_rate("slugline_http_seconds_count", "status"),), "reqps"),

@@ -21,6 +21,10 @@ ANSWER_S = 4.0
 """A broker that takes longer to answer counts as away."""
 
 
+MARKERS = 1
+"""Offsets at a partition's end that are no record: the marker of the last transaction, behind which a group does not commit."""
+
+
 class GroupWatch:
     """How far a group is in its source, asked for every few seconds, which also shows whether the broker answers."""
 
@@ -55,17 +59,18 @@ class GroupWatch:
         finally:
             await consumer.stop()
 
-    async def _ask(self, consumer: Any) -> dict[int, int]:
+    async def _ask(self, consumer: Any) -> dict[int, tuple[int, int]]:
+        """Give for each partition the committed offset and the end."""
         ends = await consumer.end_offsets(self._tps)
-        return {tp.partition: max(0, ends[tp] - (await consumer.committed(tp) or 0)) for tp in self._tps}
+        return {tp.partition: (await consumer.committed(tp) or 0, ends[tp]) for tp in self._tps}
 
-    def _note(self, lag: dict[int, int]) -> None:
+    def _note(self, stands: dict[int, tuple[int, int]]) -> None:
         if self._away_since is not None:
             log.info("broker_answers", stage=self._stage, after_s=round(time.monotonic() - self._away_since, 1))
             self._away_since = None
-        self.lag = lag
-        for partition, records in lag.items():
-            metrics.LAG.labels(self._stage, str(partition)).set(records)
+        self.lag = {partition: max(0, end - committed) for partition, (committed, end) in stands.items()}
+        for partition, (committed, end) in stands.items():
+            metrics.note_lag(self._stage, str(partition), committed, end, time.time(), markers=MARKERS)
 
     def _note_away(self, error: BaseException) -> None:
         if self._away_since is None:

@@ -225,7 +225,7 @@ class PartitionOwner:
             try:
                 async with asyncio.timeout(4):
                     ends = await self._consumer.end_offsets([part.tp for part in parts]) if parts else {}
-                    lag = {part.partition: max(0, ends[part.tp] - await self._stands_at(part)) for part in parts}
+                    stands = {part.partition: (await self._stands_at(part), int(ends[part.tp])) for part in parts}
             except (KafkaError, TimeoutError, OSError) as error:
                 if self._broker_since is None:
                     self._broker_since = time.monotonic()
@@ -236,9 +236,9 @@ class PartitionOwner:
                 if self._broker_since is not None:
                     log.info("broker_answers", stage=self.stage, after_s=round(time.monotonic() - self._broker_since, 1))
                     self._broker_since = None
-                self._lag = lag
-                for partition, messages in lag.items():
-                    metrics.LAG.labels(self.stage, str(partition)).set(messages)
+                self._lag = {partition: max(0, end - position) for partition, (position, end) in stands.items()}
+                for partition, (position, end) in stands.items():
+                    metrics.note_lag(self.stage, str(partition), position, end, time.time())
             await asyncio.sleep(2)
 
     async def _stands_at(self, part: OwnedPartition) -> int:

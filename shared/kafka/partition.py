@@ -120,9 +120,7 @@ class OwnedPartition:
             with contextlib.suppress(KafkaError, TimeoutError, OSError):
                 await asyncio.wait_for(self._producer.stop(), timeout=5)
             self._producer = None
-        for gone in (metrics.RESTORING, metrics.LAG, metrics.LAST_INPUT):
-            with contextlib.suppress(KeyError):  # another owner measures it now; a stale value would raise alarms
-                gone.remove(self.owner.stage, str(self.partition))
+        metrics.forget(self.owner.stage, str(self.partition))
 
     def waits(self) -> str | None:
         """Say what the partition waits for; None when it is at work."""
@@ -321,5 +319,6 @@ class OwnedPartition:
             for record in batch.inputs:
                 metrics.LATENCY.labels(stage).observe(max(0.0, now - record.timestamp_ms / 1000))
             metrics.LAST_INPUT.labels(stage, str(self.partition)).set(batch.inputs[-1].timestamp_ms / 1000)
+            metrics.COMMITTED.labels(stage, str(self.partition)).set(now)
         for out in batch.outputs:
             metrics.OUTPUTS.labels(stage, out.topic).inc()

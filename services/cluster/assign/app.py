@@ -18,6 +18,7 @@ log = get_logger()
 STAGE = "assign"
 
 REVISIONS = metrics.counter("slugline_story_revisions_total", "Revisions of stories", "reason")
+OPEN_STORIES = metrics.gauge("slugline_open_stories", "Open stories", "partition")
 OPEN_ARTICLES = metrics.gauge("slugline_open_articles", "Articles of open stories", "partition")
 
 
@@ -38,6 +39,7 @@ class ClockedAssign(AssignLogic):
         for output in decision.outputs:
             if isinstance(output.value, StoryUpdated):
                 REVISIONS.labels(output.value.reason).inc()
+        OPEN_STORIES.labels(str(self._clock_partition)).set(len(self.state.growth))
         OPEN_ARTICLES.labels(str(self._clock_partition)).set(self.state.shelves.open_articles)
 
     async def act(self, submit: Submit) -> None:

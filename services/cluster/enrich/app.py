@@ -173,6 +173,7 @@ def _measure(records: Sequence[SourceRecord], decisions: Sequence[Decision]) -> 
     for record in records:
         metrics.LATENCY.labels(STAGE).observe(max(0.0, now - record.timestamp_ms / 1000))
         metrics.LAST_INPUT.labels(STAGE, str(record.partition)).set(record.timestamp_ms / 1000)
+        metrics.COMMITTED.labels(STAGE, str(record.partition)).set(now)
     for decision in decisions:
         for output in decision.outputs:
             metrics.OUTPUTS.labels(STAGE, output.topic.name).inc()

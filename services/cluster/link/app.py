@@ -172,6 +172,7 @@ class LinkWorker:
                 async with asyncio.timeout(BROKER_S):
                     ends = await self._consumer.end_offsets(self._tps)
                     lag = sum([max(0, end - await self._consumer.position(tp)) for tp, end in ends.items()])
+                    total = sum(ends.values())
             except (KafkaError, TimeoutError, OSError) as error:
                 if self._away_since is None:
                     self._away_since = time.monotonic()
@@ -180,6 +181,7 @@ class LinkWorker:
                 if self._away_since is not None:
                     log.info("broker_answers", after_s=round(time.monotonic() - self._away_since, 1))
                     self._away_since = None
+                metrics.note_lag(STAGE, "all", total - lag, total, time.time())
                 metrics.LAG.labels(STAGE, "all").set(lag + self._following.waiting)
             await asyncio.sleep(2)
 

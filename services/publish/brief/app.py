@@ -191,6 +191,7 @@ class BriefWorker:
                     self.due.set()
             self._waiting = await queue.waiting(connection)
             metrics.LAG.labels(STAGE, "queue").set(self._waiting[0])
+            metrics.LAG_SECONDS.labels(STAGE, "queue").set(self._waiting[1])
             await say_status(connection, STAGE, self.readiness.waits(), self._waiting[0])
             await self._pause(self.settings.status_interval_s)
 

@@ -215,6 +215,7 @@ class Materialiser:
         for handled in {(handled.record.topic, handled.record.partition): handled for handled in batch}.values():
             record = handled.record
             metrics.LAST_INPUT.labels(STAGE, f"{record.topic}/{record.partition}").set(record.timestamp_ms / 1000)
+            metrics.COMMITTED.labels(STAGE, f"{record.topic}/{record.partition}").set(now)
         for table, rows in written.rows.items():
             ROWS.labels(table).inc(rows)
 
@@ -226,8 +227,8 @@ class Materialiser:
             return
         self._status_at = now
         lags = self._lags()
-        for tp, lag in lags.items():
-            metrics.LAG.labels(STAGE, f"{tp.topic}/{tp.partition}").set(lag)
+        for tp, offset in self._offsets.items():
+            metrics.note_lag(STAGE, f"{tp.topic}/{tp.partition}", offset, self.source.ends.get(tp, 0), time.time())
         async with connection.transaction():
             if idle:
                 await self._pass_markers(connection)
