@@ -35,7 +35,7 @@ _MARKED_UP = re.compile(
     re.IGNORECASE,
 )
 _INVISIBLE = re.compile(r"<(script|style)\b", re.IGNORECASE)
-_TAG = re.compile(r"""</?([a-zA-Z][a-zA-Z0-9]{0,15})(?=[\s/>])(?:[^<>"']{0,500}(?:"[^"]{0,1000}"|'[^']{0,1000}')){0,20}[^<>]{0,2000}>""")
+_TAG = re.compile(r"""</?([a-zA-Z][a-zA-Z0-9]{0,15})(?=[\s/>])(?>(?:[^<>"']{0,200}(?:"[^"]{0,500}"|'[^']{0,500}')){0,12})[^<>]{0,2000}>""")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 _FORMATTING_WORDS = (
     "a abbr acronym b bdi bdo big br center cite code del dfn div em font h1 h2 h3 h4 h5 h6 i img ins kbd mark nobr p q s samp small span "

@@ -20,7 +20,7 @@ from services.ingest.feeds.normalise import language_code, tidy_names
 from services.ingest.identity import absolute_url, believed_canonical, registrable_domain
 from services.ingest.language import detect_language
 from services.ingest.text import SUMMARY_LIMIT, cut, from_html, one_line, scrub, shorten
-from shared.contracts import Extraction
+from shared.contracts import TEXT_LIMIT_BYTES, Extraction
 
 _DATED_LINE = re.compile(
     r"\b(?:\d{1,2}(?:st|nd|rd|th|\.)?\s+(?:de\s+)?[^\W\d_]{3,12}\.?,?\s+(?:de\s+)?\d{4}|[^\W\d_]{3,12}\.?\s+\d{1,2}(?:st"
@@ -39,6 +39,7 @@ _JOB = re.compile(
     r"|korrespondent(?:in)?|redakteur(?:in)?|redaktion|autor(?:in)?|corresponsal|redactora?|journaliste|correspondante?|rédact\w+)\b.*$",
     re.IGNORECASE,
 )
+_BYLINE_CHARS = 500
 _AGENCY = re.compile(r"[A-Z]{2,5}$|dpa$")
 _VISIBLE = etree.XPath(
     "//body//text()[not(parent::script or parent::style or parent::noscript or parent::template or parent::textarea)]", smart_strings=False
@@ -63,6 +64,7 @@ _WORD = re.compile(r"[^\W_]+")
 _BODY_SHARE = 0.6
 """A shorter articleBody is a teaser."""
 _BODY_FOUND = 0.85
+_BODY_LINES = 2_000
 _LEAD_LEAST_CHARS = 60
 _LEAD_MOST_CHARS = 1_000
 _LEAD_BEGINNING = 40
@@ -146,7 +148,7 @@ def _main_text(tree: html.HtmlElement, page: PageData, title: str) -> str:
         text = "\n".join(lines[1:])
     if page.body and page.is_free is not False and len(text) < 0.5 * len(page.body):
         text = page.body
-    elif len(page.body) >= _BODY_SHARE * len(text):
+    elif _BODY_SHARE * len(text) <= len(page.body) <= TEXT_LIMIT_BYTES and text.count("\n") < _BODY_LINES:
         text = _lines_of(page.body, text)
     lead = _lead(elements)
     # some outlets keep the first paragraph beside the body that trafilatura finds
@@ -216,6 +218,8 @@ def _authors(page: PageData, site_names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _split_names(names: str, outlets: set[str]) -> list[str]:
     """Give the people of a byline: split where each part looks like a full name, without what they do and for whom."""
+    if len(names) > _BYLINE_CHARS:
+        return [names]
     names = _JOB.sub("", names) or names
     parts = [part.strip(" ,") for part in _AND.split(names)]
     people = [part for part in parts if part and part.casefold() not in outlets and not _AGENCY.match(part)]
