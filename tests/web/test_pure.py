@@ -16,6 +16,7 @@ from services.publish import read
 from services.publish.feeds.diversify import Ranked, diverse_order
 from services.publish.feeds.rank import EPOCH, TAU, rank, score_at
 from services.publish.read.ask import plain_words, read_query, tsquery
+from services.publish.read.search import MARK, UNMARK, split_marks
 from services.publish.spelling import distance, fold, likely
 from services.publish.web import present, words
 from services.publish.web.cursor import PATTERN, read_cursor, write_cursor
@@ -285,3 +286,11 @@ def test_likely_words_are_the_nearest() -> None:
     assert likely("canonn", known, most=3) == ["cañón"]
     assert likely("counicl", known, most=3) == ["council"]
     assert likely("cxnxn", known, most=3) == []
+
+
+def test_a_snippet_sets_headings_apart_and_says_where_it_is_cut() -> None:
+    """A heading has no full stop of its own; a sentence that goes on has dots."""
+    told = split_marks(f"What was {MARK}served{UNMARK}\nThey ate sturgeon.\nThe {MARK}mayor{UNMARK} said that")
+    assert "".join(text for text, _ in told) == "What was served: They ate sturgeon. The mayor said that …"
+    assert [text for text, found in told if found] == ["served", "mayor"]
+    assert split_marks("") == ()

@@ -136,10 +136,18 @@ _NO_SPACES = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u0e00-\u0e7f]")
 _LAST = UUID(int=2**128 - 1)
 
 
+_ENDS = (".", "!", "?", "…", ":", ";", ",", "”", "»", "’", '"', ")", "。", "！", "？", "؟", "।")
+
+
 def split_marks(snippet: str) -> tuple[tuple[str, bool], ...]:
-    """Cut a snippet at its marks into pieces, each with whether it is a found word."""
+    """Cut a snippet at its marks into pieces, each with whether it is a found word. Headings and what is cut off are set apart."""
+    text = ""
+    for line in filter(None, map(str.strip, snippet.split("\n"))):
+        text += (" " if text.rstrip(UNMARK).endswith(_ENDS) else ": ") + line if text else line
+    if text and not text.rstrip(UNMARK).endswith(_ENDS):
+        text += " …"
     pieces = []
-    for piece in re.split(f"({MARK}[^{MARK}{UNMARK}]*{UNMARK})", snippet):
+    for piece in re.split(f"({MARK}[^{MARK}{UNMARK}]*{UNMARK})", text):
         if piece.startswith(MARK):
             pieces.append((piece[1:-1], True))
         elif piece:
