@@ -35,7 +35,7 @@ _LISTED_LINKS = 0.5
 _LISTED_CHARS = 160
 _LISTED_MOST = 30
 _HEADINGS = ("h2", "h3", "h4", "h5", "h6", "strong", "b")
-_NAMED = etree.XPath("//body//*[@class or @id]")
+_NAMED = etree.XPath("descendant::*[@class or @id]")
 _NEVER = frozenset(("article", "main", "h1", "body"))
 _KEEPS = etree.XPath("boolean(descendant-or-self::h1 or descendant::article)")
 _MAX_NAMES_CHARS = 400
@@ -43,13 +43,11 @@ _MAX_NAMES_CHARS = 400
 
 def without_asides(tree: html.HtmlElement, elements: list[html.HtmlElement]) -> html.HtmlElement:
     """Give the tree without such parts: a copy where there are any, else the tree itself. `elements` are its `named` ones."""
-    at = [number for number, element in enumerate(elements) if _matches(element)]
-    if not at and not any(_lists_articles(listing) for listing in tree.iter("ul", "ol")):
+    if not any(map(_matches, elements)) and not any(_lists_articles(listing) for listing in tree.iter("ul", "ol")):
         return tree
     tree = copy.deepcopy(tree)
-    elements = named(tree) if at else []
-    for element in (elements[number] for number in at):
-        if element.getparent() is not None and not _KEEPS(element):
+    for element in named(tree):
+        if element.getparent() is not None and _matches(element) and not _KEEPS(element):
             element.drop_tree()
     for listing in list(tree.iter("ul", "ol")):
         if listing.getparent() is not None and _lists_articles(listing):
