@@ -126,7 +126,8 @@ def clip_heading(members: Sequence[Candidate], headline: str, readings: Sequence
             if _opens_badly(line, first.article):
                 continue
             clipped = _clip(line, first.article, replace(limits, heading_max_words=most))
-            if clipped and letters_only(clipped).strip() != same and count_words(clipped) >= limits.heading_min_words:
+            told = clipped and _tells(tokenise(clipped, first.article.source.language), first.article)
+            if told and letters_only(clipped).strip() != same and count_words(clipped) >= limits.heading_min_words:
                 clipped = clipped[:1].upper() + clipped[1:]
                 return Heading(clipped, _read(clipped, first.article), 0.0)
             best = best or clipped
@@ -216,11 +217,17 @@ def title_headings(article: Reading, names: frozenset[str], small: frozenset[str
         if not _is_closed(part) or {*lows} & (lexicon.first_person | lexicon.second_person):
             continue
         text = _sentence_case(part, article, names, small)
-        whole = lexicon.language != "en" or any(
-            _is_verb(tokens, at, article) or _acts_in_titles(tokens, at, lexicon) for at in range(len(tokens))
-        )
+        whole = _tells(tokens, article)
         if whole or len(parts) == 1:
             yield Heading(text, _read(text, article), TITLE_GAIN if whole else NAME_LOSS)
+
+
+def _tells(tokens: Sequence[Token], article: Reading) -> bool:
+    """Say whether a title has a verb, where the language's are known."""
+    lexicon = article.lexicon
+    return lexicon.language != "en" or any(
+        _is_verb(tokens, at, article) or _acts_in_titles(tokens, at, lexicon) for at in range(len(tokens))
+    )
 
 
 def _acts_in_titles(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
@@ -232,7 +239,7 @@ def _acts_in_titles(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> bo
 
 
 def _cut_title(title: str, article: Reading, limits: Limits) -> Iterator[Heading]:
-    """Cut a long title before "as", "after" and the like; a title needs no verb."""
+    """Cut a long title before "as", "after" and the like."""
     lexicon = article.lexicon
     tokens = tokenise(title, article.source.language)
     words = 0
@@ -252,7 +259,7 @@ def _cut_title(title: str, article: Reading, limits: Limits) -> Iterator[Heading
             and (not lexicon.verb_late or _is_one_verb(tokens, 0, place, lexicon))
         ):
             cut = title[: token.end].strip()
-            if _is_closed(cut) and not _is_conditional(tokens, place, lexicon):
+            if _is_closed(cut) and not _is_conditional(tokens, place, lexicon) and _tells(tokens[: place + 1], article):
                 yield Heading(cut, _read(cut, article), TITLE_GAIN)
 
 
