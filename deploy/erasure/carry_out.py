@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from base64 import b64decode
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,12 +14,12 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from deploy.erasure import rows
 from deploy.erasure.compaction import compact_now, cut_logs
-from deploy.erasure.needles import Needles, passages
+from deploy.erasure.needles import Finder, Needles, passages
 from deploy.erasure.scan import Found, reading, records_of, scan
 from services.ingest.control import Held, domain_key, erased_key, erased_outlet_key
 from services.publish.config import PublishSettings
 from services.publish.connect import connect
-from shared.contracts import Article, Command, CommandOp, InputKind, Member, StoryInput
+from shared.contracts import Article, Command, CommandOp, DeadLetter, InputKind, Member, StoryInput
 from shared.errors import InvalidMessage, Unreachable
 from shared.kafka import admin as kafka_admin
 from shared.kafka import letters, offsets
@@ -204,7 +205,7 @@ class Erasure:
         finally:
             await connection.close()
         if last[DEAD_LETTERS.name]:
-            await letters.say_again(self._settings, await letters.read(self._settings, Wanted()))
+            await letters.say_again(self._settings, await self._letters(quoting=False))
 
     def _commands(self, article_ids: Sequence[UUID]) -> Iterable[Command]:
         for start in range(0, len(article_ids), ARTICLES_A_COMMAND):
@@ -269,12 +270,13 @@ class Erasure:
             await connection.close()
 
     async def _drop_letters(self) -> None:
-        finder = self.needles.content()
-        found = [
-            letter for letter in await letters.read(self._settings, Wanted()) if letter.value is not None and _quotes(letter.value, finder)
-        ]
-        if found:
+        if found := await self._letters(quoting=True):
             await letters.drop(self._settings, found, self._order.actor, datetime.now(UTC))
+
+    async def _letters(self, *, quoting: bool) -> list[DeadLetter]:
+        """Give the open letters that hold something of the articles, or all others."""
+        finder = self.needles.content()
+        return [letter for letter in await letters.read(self._settings, Wanted()) if _quotes(letter, finder) is quoting]
 
     async def _until(self, condition: Callable[[], Awaitable[bool]], otherwise: str) -> None:
         deadline = time.monotonic() + self._wait_s
@@ -284,10 +286,8 @@ class Erasure:
             await asyncio.sleep(LOOK_S)
 
 
-def _quotes(encoded: str, finder: Any) -> bool:
-    from base64 import b64decode  # noqa: PLC0415
-
-    value = b64decode(encoded)
+def _quotes(letter: DeadLetter, finder: Finder) -> bool:
+    value = b64decode(letter.value or "")
     return finder.passage_in(value) is not None or finder.id_in(value)
 
 
