@@ -215,8 +215,11 @@ async def _spellings(db: Database, words: Sequence[str]) -> dict[str, list[str]]
 
 
 async def _meant(db: Database, words: Sequence[str]) -> Mapping[str, list[str]]:
-    """Give for each word that nobody has written the known ones that it may be misspelt from; nothing unless there are some for all."""
+    """Give for each word that nobody has written the known ones that it may be misspelt from; nothing unless there are some for all.
+
+    Short words stay as they are: they may be grammar, which a search leaves out.
+    """
     long = [word for word in words if len(word) >= SHORTEST_GUESS]
     rows = await db.fetch(_NEAR, [fold(word) for word in long]) if long else []
     found = {word: likely(word, [(row["word"], row["folded"]) for row in rows if row["asked"] == fold(word)], most=3) for word in long}
-    return {word: near for word, near in found.items() if near} if all(found.get(word) for word in words) else {}
+    return {word: near for word, near in found.items() if near} if all(found.values()) else {}
