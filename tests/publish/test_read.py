@@ -153,7 +153,7 @@ async def test_search_finds_words_phrases_and_misspellings(connection: Connectio
     guessed = await read.search(pool, "erthquake")
     assert guessed.guessed
     assert [hit.story.story_id for hit in guessed.hits] == [made_id("quake")]
-    for misspelt in ("earhtquake", "Earthquakke valey", "eathquake oren"):
+    for misspelt in ("earhtquake", "Earthquakke valey", "eathquake oren", "an erthquake"):
         assert [hit.story.story_id for hit in (await read.search(pool, misspelt)).hits] == [made_id("quake")], misspelt
     assert not (await read.search(pool, "zeppelin earthquake")).hits, "a word that nobody wrote, nor anything like it"
     [hit] = (await read.search(pool, "helicopter")).hits
