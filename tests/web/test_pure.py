@@ -294,3 +294,10 @@ def test_a_snippet_sets_headings_apart_and_says_where_it_is_cut() -> None:
     assert "".join(text for text, _ in told) == "What was served: They ate sturgeon. The mayor said that …"
     assert [text for text, found in told if found] == ["served", "mayor"]
     assert split_marks("") == ()
+
+
+def test_what_was_counted_up_to_a_limit_says_so() -> None:
+    """A thousand may be more."""
+    assert words.number_up_to(999, "article") == "999 articles"
+    assert words.number_up_to(1, "story", "stories") == "1 story"
+    assert words.number_up_to(1_000, "story", "stories") == "1,000+ stories"
