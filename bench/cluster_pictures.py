@@ -4,6 +4,7 @@ One decision, made by the service's own code on made-up articles, and the ablati
 """
 
 import html
+import math
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from uuid import UUID
 
 import numpy as np
 
-from services.cluster.assign.index import SimilarityIndex, decode
-from services.cluster.assign.join import JOIN_AT, VOICES
+from services.cluster.assign.index import SimilarityIndex
+from services.cluster.assign.join import JOIN_AT, evidence_of, score_of
 from services.cluster.enrich.features import FeatureMaker
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -51,12 +52,12 @@ class Pair:
 
 def pairs() -> list[Pair]:
     """Compare the new article with the earlier ones, best first."""
-    maker, index = FeatureMaker(), SimilarityIndex()
+    maker, index = FeatureMaker(), SimilarityIndex("en")
     for number, (_, hours, title, text) in enumerate(EARLIER):
         index.add(UUID(int=number), maker.features(title, text, "en"), NOON + timedelta(hours=hours), time_known=True)
     hours, title, text = NEW
     features, at = maker.features(title, text, "en"), NOON + timedelta(hours=hours)
-    slots, rows, _, _ = index.compare(decode(features), at.timestamp() / 86_400, time_known=True)
+    slots, rows, _, _ = index.compare(index.read(features), at.timestamp() / 86_400, time_known=True)
     chances = {link.article_id.int: link.probability for link in index.links(features, at, time_known=True)}
     found = []
     for slot, row in zip(slots.tolist(), rows.tolist(), strict=True):
@@ -114,7 +115,7 @@ def decision() -> str:
         text(
             20,
             y + 22,
-            "Stories: the chance that one of their best links is right, the second counting half, the third a quarter",
+            "Stories: the chance that one of its best links is right, and the share of its members that tell of it",
             14,
             weight="bold",
         )
@@ -125,16 +126,14 @@ def decision() -> str:
         by_story[pair.story].append(pair.probability)
     scale = 520
     for story, chances in by_story.items():
-        wrong = 1.0
-        for voice, chance in zip(VOICES, chances, strict=False):
-            wrong *= 1 - voice * chance
-        score = 1 - wrong
+        members = sum(name == story for name, *_ in EARLIER)
+        score, (voices, share) = score_of(chances, members), evidence_of(chances, members)
         joined = score >= JOIN_AT
-        terms = " · ".join(f"(1 − {voice:g}·{chance:.2f})" for voice, chance in zip(VOICES, chances, strict=False))
+        told = f"{score:.2f} from voices of {1 / (1 + math.exp(-voices)):.2f} and {share:.0%} of its members{': joined' if joined else ''}"
         parts += [
             text(30, y + 11, story, 14, BLUE, "bold"),
             bar(60, y, scale * score, GREEN if joined else GREY, 14),
-            text(66 + scale * max(score, JOIN_AT) + 8, y + 12, f"{score:.2f} = 1 − {terms}" + ("   joined" if joined else ""), 12),
+            text(74 + scale * max(score, JOIN_AT), y + 12, told, 12),
         ]
         y += 26
     at = 60 + scale * JOIN_AT

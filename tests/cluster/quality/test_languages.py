@@ -26,16 +26,16 @@ def f1(articles: list[LabelledArticle], maker: FeatureMaker) -> float:
     return bcubed([article.story for article in articles], run_articles(articles, maker).stories).f1
 
 
-@pytest.mark.parametrize("leads", [True, False])
-def test_no_language_is_left_behind(maker: FeatureMaker, leads: bool) -> None:
+@pytest.mark.parametrize(("leads", "least", "mean"), [(True, 0.8, 0.95), (False, 0.75, 0.9)])
+def test_no_language_is_left_behind(maker: FeatureMaker, leads: bool, least: float, mean: float) -> None:
     """A dozen articles are all that the index knows, and look alike by design; with leads and by titles alone."""
     scores = {}
     for language in LANGUAGES:
         own = [article if leads else replace(article, text="") for article in NEWS if article.language == language]
         scores[language] = round(f1(own, maker), 3)
     assert len(scores) == 18
-    assert min(scores.values()) >= 0.66, scores
-    assert sum(scores.values()) / len(scores) >= 0.86, scores
+    assert min(scores.values()) >= least, scores
+    assert sum(scores.values()) / len(scores) >= mean, scores
 
 
 @pytest.mark.parametrize(
