@@ -1,7 +1,7 @@
 """The quality and cost of extractive briefs over stories of a replay file: `python -m bench.brief_quality FILE.jsonl[.gz] …`.
 
 Every brief is audited from its texts (`services.publish.brief.audit`): each citation must hold by the check, each sentence must stand
-word for word in an article that it cites. Besides: how many sections, sentences and citations, how long headings are, how many say
+word for word in an article that it cites. Besides: how many sections, sentences and citations, how long headings are, how many read badly or say
 what the headline says, how much sentences repeat each other, how many begin with a word that points elsewhere, and how long a brief of
 ten articles takes, in processor time and on the clock, with nothing read before.
 """
@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from services.publish.brief import compose as composing
-from services.publish.brief.audit import audit, count_citations, repetition
+from services.publish.brief.audit import audit, count_citations, find_heading_flaw, repetition
 from services.publish.brief.head import count_words
 from services.publish.brief.lexicon import load_lexicon
 from services.publish.brief.source import Source
@@ -96,6 +96,7 @@ def _report(file: Path, stories: Sequence[Sequence[Source]], show: int) -> None:
     headings: Counter[int] = Counter()
     cited: Counter[int] = Counter()
     found: Counter[str] = Counter()
+    flaws: Counter[str] = Counter()
     repeated: list[float] = []
     citations = echoes = loose = total = 0
     for place, sources in enumerate(stories):
@@ -109,6 +110,7 @@ def _report(file: Path, stories: Sequence[Sequence[Source]], show: int) -> None:
         for section in brief.sections:
             sentences[len(section.sentences)] += 1
             headings[count_words(section.heading)] += 1
+            flaws.update([flaw] if (flaw := find_heading_flaw(section.heading, story.language)) else [])
             echoes += letters_only(section.heading).strip() == letters_only(story.headline).strip()
             for sentence in section.sentences:
                 total += 1
@@ -124,6 +126,7 @@ def _report(file: Path, stories: Sequence[Sequence[Source]], show: int) -> None:
     print(f"  sentences a section                {_spread(sentences)}")
     print(f"  citations a sentence               {_spread(cited)}")
     print(f"  words a heading                    {_spread(headings)}")
+    print(f"  headings that read badly           {dict(flaws) or 'none'} of {sum(headings.values())}")
     print(f"  headings equal to the headline     {echoes}")
     print(f"  sentences that open with a pronoun {loose}")
     if repeated:

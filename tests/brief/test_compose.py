@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from services.publish.brief.audit import audit
+from services.publish.brief.audit import audit, find_heading_flaw
 from services.publish.brief.compose import compose
 from services.publish.brief.head import cut_headings
 from services.publish.brief.limits import Limits
@@ -254,3 +254,17 @@ def cuts(language: str, sentence: str) -> list[str]:
 def test_a_cut_ends_where_a_statement_does(language: str, sentence: str, expected: str | None) -> None:
     cut = cuts(language, sentence)
     assert (expected in cut) if expected else cut == [], cut
+
+
+@pytest.mark.parametrize(
+    ("heading", "flaw"),
+    [
+        ("Germany rejects recognition of the state", None),
+        ("The board approved a statement", "ends_open"),
+        ("They rejected the recognition", "opens_with_pronoun"),
+        ("Yemen and the northern movement", "names_only"),
+        ("Minister calls “the plan a mistake", "unclosed"),
+    ],
+)
+def test_headings_that_read_badly_are_counted(heading: str, flaw: str | None) -> None:
+    assert find_heading_flaw(heading, "en") == flaw

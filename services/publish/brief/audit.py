@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
-from services.publish.brief.head import count_words
+from services.publish.brief.head import count_words, tells
+from services.publish.brief.lexicon import load_lexicon
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
 from services.publish.brief.read import Reading, read_article, read_sentence
 from services.publish.brief.source import Source
+from services.publish.brief.split import is_closed
 from services.publish.brief.support import covered, find_evidence
-from services.publish.brief.words import IDEOGRAPHIC, letters_only
+from services.publish.brief.words import IDEOGRAPHIC, letters_only, tokenise
 from shared.contracts.brief import Brief, Section
 
 
@@ -42,6 +45,26 @@ def audit(brief: Brief, sources: Sequence[Source], limits: Limits = DEFAULT_LIMI
                 if find_evidence(marks, article, limits) is None:
                     findings.append(Finding("not_stated", sentence.text, number))
     return findings
+
+
+def find_heading_flaw(heading: str, language: str) -> str | None:
+    """Name what makes a heading read badly: unclosed, opens_with_pronoun, ends_open, names_only; None if nothing does.
+
+    A rough sign, from word lists: what a reader finds besides is not seen.
+    """
+    lexicon = load_lexicon(language)
+    words = [token.word for token in tokenise(heading, language) if not token.mark]
+    if not words or not is_closed(heading):
+        return "unclosed"
+    if words[0].low in lexicon.openers or words[0].low in lexicon.needs_context:
+        return "opens_with_pronoun"
+    if words[-1].low in lexicon.dangling or (words[-1].low in lexicon.vague and words[-2:][0].low in lexicon.loose_articles):
+        return "ends_open"
+    return None if tells(heading, read_article(_untold(heading, language))) else "names_only"
+
+
+def _untold(title: str, language: str) -> Source:
+    return Source(1, UUID(int=0), 1, title, "", "", "", language)
 
 
 def is_verbatim(text: str, article: Reading) -> bool:

@@ -130,7 +130,7 @@ def clip_heading(members: Sequence[Candidate], headline: str, readings: Sequence
             if told and letters_only(clipped).strip() != same and count_words(clipped) >= limits.heading_min_words:
                 clipped = clipped[:1].upper() + clipped[1:]
                 return Heading(clipped, _read(clipped, first.article), 0.0)
-            best = best or clipped
+            best = best or (clipped if letters_only(clipped).strip() != same else "")
     text = best or first.statement.text[: limits.heading_max_words * 8]
     return Heading(text, _read(text, first.article), 0.0)
 
@@ -222,8 +222,12 @@ def title_headings(article: Reading, names: frozenset[str], small: frozenset[str
             yield Heading(text, _read(text, article), TITLE_GAIN if whole else NAME_LOSS)
 
 
+def tells(heading: str, article: Reading) -> bool:
+    """Say whether a heading has a verb, where the language's are known."""
+    return _tells(tokenise(heading, article.source.language), article)
+
+
 def _tells(tokens: Sequence[Token], article: Reading) -> bool:
-    """Say whether a title has a verb, where the language's are known."""
     lexicon = article.lexicon
     return lexicon.language != "en" or any(
         _is_verb(tokens, at, article) or _acts_in_titles(tokens, at, lexicon) for at in range(len(tokens))
