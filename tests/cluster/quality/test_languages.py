@@ -11,6 +11,7 @@ from services.cluster.enrich.features import FeatureMaker, term_id
 from services.cluster.enrich.stems import stemmer_of, words_of
 from services.cluster.evaluate.labelled import LabelledArticle, read_labelled
 from services.cluster.evaluate.measure import bcubed
+from services.cluster.evaluate.report import united
 from services.cluster.evaluate.run import run_articles
 
 NEWS = read_labelled(Path(__file__).with_name("languages.jsonl"))
@@ -36,6 +37,14 @@ def test_no_language_is_left_behind(maker: FeatureMaker, leads: bool, least: flo
     assert len(scores) == 18
     assert min(scores.values()) >= least, scores
     assert sum(scores.values()) / len(scores) >= mean, scores
+
+
+def test_one_event_is_one_across_languages(maker: FeatureMaker) -> None:
+    """All languages in one stream: stories of an event are linked, others are not; languages that the encoder does not know stay apart."""
+    outcome = run_articles(NEWS, maker, cross_lingual=True)
+    agreement = bcubed([article.story.split("-")[1] for article in NEWS], united(outcome.stories, outcome.links))
+    assert agreement.precision >= 0.9
+    assert agreement.recall >= 0.65
 
 
 @pytest.mark.parametrize(
