@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from services.ingest.feeds.model import FeedItem, ParsedFeed
 from services.ingest.identity import article_host, unlinked_urn
-from services.ingest.poll.schedule import Bounds, backoff, jitter, next_interval
+from services.ingest.poll.schedule import FIRST_JITTER, JITTER, Bounds, backoff, jitter, next_interval
 from services.ingest.poll.state import FeedState, FeedStatus, SeenItems, feed_key, seen_key
 from services.ingest.text import one_line
 from shared.contracts import Discovery, DiscoveryKind, Extraction, Publisher
@@ -176,6 +176,7 @@ def _succeeded(state: FeedState, outcome: PollOutcome, bounds: Bounds, *, found:
     own = (
         bounds if state.feed.min_interval_s is None else Bounds(state.feed.min_interval_s, max(bounds.longest_s, state.feed.min_interval_s))
     )
+    spread = FIRST_JITTER if state.last_success_at is None else JITTER
     interval_s = next_interval(state.interval_s, own, found=found, gap=gap, hint_s=max(hints, default=None))
     return state.model_copy(
         update={
@@ -192,7 +193,7 @@ def _succeeded(state: FeedState, outcome: PollOutcome, bounds: Bounds, *, found:
             "last_item_at": outcome.at if found else state.last_item_at,
             "longest_quiet_s": _longest_quiet_s(state, outcome.at) if found else state.longest_quiet_s,
             "finds": state.finds + (1 if found else 0),
-            "next_poll_at": outcome.at + timedelta(seconds=jitter(interval_s, state.feed.feed_id, int(outcome.at.timestamp()))),
+            "next_poll_at": outcome.at + timedelta(seconds=jitter(interval_s, state.feed.feed_id, int(outcome.at.timestamp()), spread)),
             "items_found": state.items_found + found,
             "items_a_day": _items_a_day(state, outcome.at, found),
             "gaps": state.gaps + (1 if gap else 0),

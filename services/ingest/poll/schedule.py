@@ -9,6 +9,8 @@ SHRINK = 0.6
 GAP_SHRINK = 0.3
 """After items may have been missed the interval shrinks more than after a plain find."""
 JITTER = 0.1
+FIRST_JITTER = 1.0
+"""After the first poll: feeds that were registered together do not stay together."""
 HINT_LIMIT_S = 3_600.0
 """A feed may ask not to be polled more often than hourly; more than that it asks of a reader's program, not of news."""
 
@@ -34,7 +36,7 @@ def backoff(failures: int, bounds: Bounds, retry_after_s: float | None) -> float
     return min(max(pause, retry_after_s or 0.0), bounds.longest_s)
 
 
-def jitter(pause_s: float, feed_id: UUID, turn: int) -> float:
-    """Spread equal pauses by up to a tenth, the same way for the same feed and turn."""
+def jitter(pause_s: float, feed_id: UUID, turn: int, spread: float = JITTER) -> float:
+    """Spread equal pauses by up to a tenth, or another share of them, the same way for the same feed and turn."""
     share = zlib.crc32(f"{feed_id}:{turn}".encode()) / 2**32
-    return pause_s * (1 + JITTER * share)
+    return pause_s * (1 + spread * share)

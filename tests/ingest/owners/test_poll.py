@@ -346,3 +346,16 @@ async def test_feeds_of_one_host_are_polled_one_pause_apart_and_other_hosts_do_n
     await asyncio.gather(act, return_exceptions=True)
     assert [at for url, at in polled if "slow" in url] == [0, 5, 10]
     assert [at for url, at in polled if "quick" in url] == [0, 1, 2]
+
+
+def test_feeds_that_were_registered_together_do_not_stay_together() -> None:
+    nexts = []
+    for number in range(200):
+        feed = Feed(feed_id=feed_id(f"https://ledger.example/{number}"), url=f"https://ledger.example/{number}", added_at=NOW)
+        state = FeedState(feed=feed, url=feed.url, interval_s=900, next_poll_at=NOW)
+        value = conclude(state, SeenItems(), PollOutcome(at=NOW, unchanged=True), BOUNDS).decision.changes[feed_key(feed.feed_id)]
+        polled = FeedState.model_validate_json(value or b"")
+        nexts.append((polled.next_poll_at - NOW).total_seconds() / polled.interval_s)
+    assert min(nexts) >= 1
+    assert 90 < sum(share < 1.5 for share in nexts) < 110
+    assert max(nexts) < 2
