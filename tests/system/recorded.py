@@ -25,6 +25,7 @@ PLAY: Final = timedelta(seconds=300)
 FETCHING: Final[Mapping[str, object]] = {
     "fetch_allow": "*.localhost,127.0.0.1",
     "fetch_host_delay_s": 0.02,
+    "poll_host_delay_s": 0.02,
     "fetch_host_concurrency": 4,
     "fetch_total_timeout_s": 6,
     "fetch_tries": 2,
