@@ -315,8 +315,8 @@ class SimilarityIndex:
             return np.zeros(0, np.intp)
         # Terms are taken whole, so that nothing hangs on the order in which their articles came; the rarest one always.
         ordered = ordered[: max(1, int(np.searchsorted(np.cumsum(frequencies[ordered]), POSTINGS_BUDGET, side="right")))]
-        found = [np.frombuffer(self._postings[place], np.int32) for place in places[ordered].tolist()]
-        every = np.concatenate(found)
+        found = [self._postings[place] for place in places[ordered].tolist()]
+        every = np.frombuffer(b"".join(found), np.int32)
         value = np.repeat(worth[ordered], [len(slots) for slots in found])
         if len(self._slots) < len(self._held):
             alive = self._alive[every]
