@@ -20,8 +20,9 @@ class State:
     ports: Mapping[str, int] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
-        """Give the settings that point a service or command at this instance."""
-        return {"SLUGLINE_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers, "SLUGLINE_DATABASE_URL": self.database_url}
+        """Give the settings that point a service or command at this instance; what is not known yet is left out."""
+        known = {"SLUGLINE_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers, "SLUGLINE_DATABASE_URL": self.database_url}
+        return {name: value for name, value in known.items() if value}
 
     def save(self, path: Path) -> None:
         """Write it for the owner's eyes alone, since the database's password is in it."""
