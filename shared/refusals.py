@@ -1,6 +1,7 @@
 """What a refusal for want of a right means for an operator, whether the broker's or the database's."""
 
 import sys
+from collections.abc import Iterator
 
 from shared.errors import Unauthorised
 
@@ -14,12 +15,20 @@ def explain(error: BaseException | None) -> Unauthorised | None:
 
         if (refusal := refusals.explain(error)) is not None:
             return refusal
-    seen = error
-    while seen is not None:
+    for seen in causes(error):
         if getattr(seen, "sqlstate", None) == INSUFFICIENT_PRIVILEGE:
             return Unauthorised(
                 f"the database refuses this role: {seen}. Connect as the one for this service (docs/security.md, Roles); "
                 "what each may do: slugline db roles show; to mend it: slugline db roles apply"
             )
-        seen = seen.__cause__ or seen.__context__
     return None
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Give an error, what is in it where it is a group, and what led to each."""
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for one in error.exceptions:
+                yield from causes(one)
+        error = error.__cause__ or error.__context__

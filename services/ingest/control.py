@@ -127,7 +127,10 @@ async def followed(settings: Settings) -> AsyncIterator[Control]:
     )
     try:
         if FETCH_CONTROL.name not in await consumer.topics():
-            raise OwnerError(f"the topic {FETCH_CONTROL.name} is missing; make it with: slugline topics apply")
+            raise OwnerError(
+                f"the topic {FETCH_CONTROL.name} is missing, or this user may not see it (a permission is missing); "
+                "make it with: slugline topics apply. Give it with: slugline topics acls --apply"
+            )
         tps = [TopicPartition(FETCH_CONTROL.name, number) for number in range(FETCH_CONTROL.partitions)]
         consumer.assign(tps)
         ends = await consumer.end_offsets(tps)

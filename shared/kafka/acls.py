@@ -3,6 +3,8 @@
 Rules are only added here. One that the table does not know is told, and left to an operator: somebody gave it on purpose.
 """
 
+import asyncio
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from shlex import quote
@@ -15,6 +17,7 @@ from aiokafka.protocol.api import Request
 
 from shared.access import ACCESS, Access, Grant
 from shared.errors import SluglineError, Unauthorised
+from shared.kafka.admin import SETTLE_LIMIT_S, SETTLE_POLL_S
 
 PRINCIPALS: Final = "User:slugline-{name}"
 """How a user's name is made of a name in the table."""
@@ -115,6 +118,11 @@ async def apply(admin: AIOKafkaAdminClient, principals: str = PRINCIPALS) -> Sta
     standing = await compare(admin, principals)
     if standing.missing:
         await _create(admin, standing.missing)
+        deadline = time.monotonic() + SETTLE_LIMIT_S
+        while (await compare(admin, principals)).missing:  # the brokers learn it from the controller
+            if time.monotonic() > deadline:
+                raise AclsRefused(f"the broker has not taken its permissions over within {SETTLE_LIMIT_S:g} s; see its log")
+            await asyncio.sleep(SETTLE_POLL_S)
     return standing
 
 

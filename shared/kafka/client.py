@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from shared.errors import InvalidSetting, Unauthorised, Unreachable
-from shared.kafka.refusals import explain, find_reason
+from shared.kafka.refusals import explain, find_reason, tell_refused_topics
 from shared.logs import get_logger
 from shared.settings import Settings
 from shared.tls import client_context
@@ -86,6 +87,8 @@ async def start_client(make: Callable[[], Any], *, give_up_s: float | None = Non
         else:
             if told:
                 log.info("broker_answers")
+            if isinstance(client, AIOKafkaConsumer):
+                tell_refused_topics(client)
             return client
 
 

@@ -4,6 +4,7 @@ import socket
 import ssl
 from typing import Any, Final
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
@@ -13,12 +14,14 @@ from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
     SaslAuthenticationFailed,
+    StaleMetadata,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
     UnsupportedSaslMechanismError,
 )
 
 from shared.errors import SluglineError, Unauthorised, Unreachable
+from shared.refusals import causes
 
 _REFUSED: Final = {
     TopicAuthorizationFailedError: "the topic",
@@ -31,8 +34,7 @@ _PROBE_TIMEOUT_MS: Final = 10_000
 
 def explain(error: BaseException | None) -> Unauthorised | None:
     """Give what an operator has to know if an error, or what caused it, is a broker's refusal for want of a permission."""
-    seen = error
-    while seen is not None:
+    for seen in causes(error):
         for kind, what in _REFUSED.items():
             if isinstance(seen, kind):
                 names = ", ".join(_names(argument) for argument in seen.args)
@@ -40,8 +42,24 @@ def explain(error: BaseException | None) -> Unauthorised | None:
                     f"Kafka refuses this user {what}{f' {names}' if names else ''}: a permission is missing. "
                     "Give it with: slugline topics acls --apply (as an administrator), or see which: slugline topics acls"
                 )
-        seen = seen.__cause__ or seen.__context__
     return None
+
+
+def tell_refused_topics(consumer: AIOKafkaConsumer) -> None:
+    """Have a consumer's questions for offsets raise `Unauthorised` where it may not see a topic; aiokafka asks again for 40 s instead."""
+    fetcher, cluster = consumer._fetcher, consumer._client.cluster  # noqa: SLF001 - aiokafka has no hook for it
+    ask = fetcher._proc_offset_requests  # noqa: SLF001
+
+    async def ask_or_refuse(timestamps: dict[TopicPartition, int]) -> Any:
+        try:
+            return await ask(timestamps)
+        except StaleMetadata as error:
+            refused = {tp.topic for tp in timestamps} & cluster.unauthorized_topics
+            if refused and (refusal := explain(TopicAuthorizationFailedError(refused))) is not None:
+                raise refusal from error
+            raise
+
+    fetcher._proc_offset_requests = ask_or_refuse  # noqa: SLF001
 
 
 async def find_reason(client: Any) -> SluglineError | None:

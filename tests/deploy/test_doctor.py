@@ -81,8 +81,8 @@ async def test_a_topic_that_is_missing_or_set_otherwise_is_mended_by_apply(clean
 async def test_inputs_that_were_deleted_unread_are_told(clean_topics: str) -> None:
     tp = TopicPartition(ARTICLES.name, 0)
     async with AIOKafkaProducer(bootstrap_servers=clean_topics) as producer:
-        for _ in range(5):
-            await producer.send_and_wait(ARTICLES.name, b"{}", partition=0)
+        for number in range(5):
+            await producer.send_and_wait(ARTICLES.name, b"{}", key=str(number).encode(), partition=0)
     await commit(clean_topics, "slugline-enrich", {tp: 1, TopicPartition(ARTICLES.name, 1): 7})
     async with kafka_admin.connected(clean_topics) as admin:
         # Records of a compacted topic are deleted by retention only; a broker takes the request where the policy has delete, too.
@@ -157,8 +157,8 @@ async def test_an_older_schema_is_a_problem_and_a_newer_one_a_warning(migrated: 
 async def test_rows_that_the_topics_no_longer_lead_to_are_told(migrated: tuple[str, asyncpg.Connection], clean_topics: str) -> None:
     url, connection = migrated
     async with AIOKafkaProducer(bootstrap_servers=clean_topics) as producer:
-        for _ in range(3):
-            await producer.send_and_wait(ARTICLES.name, b"{}", partition=0)
+        for number in range(3):
+            await producer.send_and_wait(ARTICLES.name, b"{}", key=str(number).encode(), partition=0)
     async with kafka_admin.connected(clean_topics) as admin:
         await admin.delete_records({TopicPartition(ARTICLES.name, 0): RecordsToDelete(before_offset=2)})
     rows = [(ARTICLES.name, 0, 1, 0, 3), (ARTICLES.name, 1, 9, 0, 9), (ARTICLES.name, 2, 0, 0, 0)]

@@ -44,7 +44,11 @@ class Source:
         self._consumer = await start_client(self._make_consumer)
         missing = sorted(set(tables.BY_TOPIC) - set(await self._consumer.topics()))
         if missing:
-            log.warning("topics_missing", topics=missing, then="waiting until they are made: slugline topics apply")
+            log.warning(
+                "topics_missing",
+                topics=missing,
+                then="waiting until they are made (slugline topics apply), or this user may see them (slugline topics acls --apply)",
+            )
         while missing:
             await asyncio.sleep(1)
             missing = sorted(set(tables.BY_TOPIC) - set(await self._consumer.topics()))
