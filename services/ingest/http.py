@@ -269,7 +269,7 @@ class Fetcher:
         scheme = _SCHEME.match(tidy)
         if scheme and scheme.group(1).lower() not in ("http", "https"):
             raise Refused("scheme_refused", f"{scheme.group(1)[:20]!r} is not fetched; http and https are")
-        absolute = absolute_url(tidy)
+        absolute = absolute_url(tidy) if scheme else None
         if absolute is None:
             raise Refused("url_refused", f"{_shown(url)} is no http or https URL")
         try:

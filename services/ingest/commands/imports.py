@@ -97,7 +97,7 @@ async def _imported(settings: PollSettings, outlines: Iterable[Outline], *, chec
             looked = await look_at(settings, fresh, lambda: progress.advance(bar))
     else:
         looked = [Looked(feed) for feed in fresh]
-    conclude(looked, set(known), report, keep_dead=keep_dead)
+    conclude(looked, known, report, keep_dead=keep_dead)
     await registry.register(settings, report.added)
     return report
 
@@ -154,10 +154,11 @@ async def _look(feed: Feed, fetcher: Fetcher, pool: ExtractorPool, politeness: P
     return replace(looked, moved_to=looked.moved_to or parsed.moved_to)
 
 
-def conclude(looked: Iterable[Looked], known: set[UUID], report: Report, *, keep_dead: bool) -> None:
-    """Decide which feeds are registered. Pure; the report is filled."""
+def conclude(looked: Iterable[Looked], known: dict[UUID, str], report: Report, *, keep_dead: bool) -> None:
+    """Decide which feeds are registered beside the `known` ones' URLs. Pure; the report is filled."""
     taken: dict[UUID, str] = {}
     places: dict[str, str] = {}
+    known_places = {canonical_url(url) for url in known.values()}
     for one in looked:
         feed = one.feed
         if one.dead is not None:
@@ -168,10 +169,10 @@ def conclude(looked: Iterable[Looked], known: set[UUID], report: Report, *, keep
             moved = registry.new_feed(one.moved_to, now=feed.added_at)
             report.moved.append(f"{feed.url} has moved to {moved.url}")
             feed = feed.model_copy(update={"feed_id": moved.feed_id, "url": moved.url})
-        if feed.feed_id in known:
+        place = canonical_url(one.final_url or feed.url)
+        if feed.feed_id in known or place in known_places:
             report.registered.append(feed.url)
             continue
-        place = canonical_url(one.final_url or feed.url)
         if (same := taken.get(feed.feed_id) or places.get(place)) is not None:
             report.repeated.append(f"{one.feed.url} is the same feed as {same}")
             continue
