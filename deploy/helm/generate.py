@@ -28,6 +28,7 @@ OWNED: Final[Mapping[str, str]] = {
     "kafka_password": "kafka.security.existingSecret",
     "kafka_ca_file": "kafka.security.caSecret",
     "database_url": "database.existingSecret",
+    "brief_model_key": "services.brief.modelKey",
     "health_host": "the chart: all addresses of the pod",
     "health_port": "the chart: 9100",
     "web_host": "the chart: all addresses of the pod",

@@ -1,8 +1,9 @@
 """Settings of the publish services."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from shared.retention import RetentionSettings
@@ -51,7 +52,26 @@ class BriefSettings(PublishSettings):
     )
     brief_text_wait_s: float = Field(default=5, ge=0, description="how long a brief waits for texts that the topic has still to bring")
     brief_sweep_interval_s: float = Field(default=30, gt=0, description="how often stories without a current brief are looked for")
+    brief_model_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s/]+/\S+)?$",
+        description="an OpenAI-compatible endpoint that rewords briefs, such as https://host/v1/chat/completions; empty: none is asked",
+    )
+    brief_model_name: str = Field(default="", max_length=200, description="the model to ask for; briefs that it reworded carry this name")
+    brief_model_key: SecretStr = Field(default=SecretStr(""), description="sent as a bearer token; empty: none is sent")
+    brief_model_timeout_s: float = Field(default=30, gt=0, le=600, description="an answer that takes longer is given up")
+    brief_model_budget_per_hour: int = Field(
+        default=200, ge=0, description="questions that one worker asks within any hour; the largest stories come first"
+    )
     status_interval_s: float = Field(default=5, gt=0, description="how often worker_status tells what a worker waits for")
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Give what is wrong with settings that are right by themselves."""
+        yield from super().faults()
+        if self.brief_model_url and not self.brief_model_name.strip():
+            yield "brief_model_name", "is missing: SLUGLINE_BRIEF_MODEL_URL needs the name of a model"
+        if self.brief_model_name == "extractive":
+            yield "brief_model_name", "is 'extractive', as briefs without a model are called: give the model's name"
 
 
 class WebhookSettings(PublishSettings):

@@ -14,12 +14,15 @@ from services.publish import schema
 from services.publish.brief import queue
 from services.publish.brief.composer import Composer
 from services.publish.brief.due import Facts, Need, decide, fingerprint
+from services.publish.brief.model import ModelSettings
 from services.publish.brief.queue import Claim
+from services.publish.brief.reword import Reworder, Wanted
 from services.publish.config import BriefSettings
 from services.publish.connect import Connection, connect, is_away
 from services.publish.materialise.write import BRIEFS_CHANNEL
 from services.publish.status import say_status
 from shared import health, metrics, traces
+from shared.contracts import Brief
 from shared.errors import Refused
 from shared.kafka.client import client_options, start_client
 from shared.kafka.dead_letters import dead_letter, reason_of
@@ -62,6 +65,8 @@ class BriefWorker:
         self._producing = 0
         self._connections_away = 0
         self._away_since = 0.0
+        model = _model_settings(settings)
+        self._reworder = None if model is None else Reworder(model, stop, self._publish, STAGE)
         for part in self._waits:
             readiness.add(part, lambda part=part: self._waits.get(part))  # type: ignore[misc]
         readiness.add("queue", self._waits_for_queue)
@@ -79,9 +84,13 @@ class BriefWorker:
         loops = [asyncio.ensure_future(self._lane()) for _ in range(self.settings.brief_processes)]
         loops.append(asyncio.ensure_future(self._connected(self._tend)))
         loops.append(asyncio.ensure_future(self._watch_broker()))
+        if self._reworder is not None:
+            loops.append(asyncio.ensure_future(self._connected(self._reworder.work)))
         try:
             await asyncio.wait([*loops, stopping], return_when=asyncio.FIRST_COMPLETED)
             self.due.set()
+            if self._reworder is not None:
+                self._reworder.leave()
             if self.stop.is_set():
                 await asyncio.wait(loops)
             for loop in loops:
@@ -214,6 +223,7 @@ class BriefWorker:
 
     async def _batch(self, connection: Connection, composer: Composer) -> float:
         """Handle some stories, and give for how many seconds there may be none to take."""
+        published: list[Wanted] = []
         async with connection.transaction():
             claims = await queue.claim(connection, self.settings.brief_batch_stories)
             if not claims:
@@ -221,39 +231,53 @@ class BriefWorker:
             current = await queue.rows_current(connection)
             known = await queue.facts(connection, claims)
             for claimed in claims:
-                await self._story(connection, composer, claimed, known[claimed.story_id], rows_current=current)
+                done = await self._story(connection, composer, claimed, known[claimed.story_id], rows_current=current)
+                published += [done] if done else []
+        if self._reworder is not None:
+            # Not before: what a brief was made from is for others to see from now on.
+            for wanted in published:
+                self._reworder.want(wanted)
         return 0.0
 
-    async def _story(self, connection: Connection, composer: Composer, claimed: Claim, facts: Facts, *, rows_current: bool) -> None:
+    async def _story(
+        self, connection: Connection, composer: Composer, claimed: Claim, facts: Facts, *, rows_current: bool
+    ) -> Wanted | None:
+        """Do what a story needs; gives the brief that was published, if one was."""
         text_wait = self.settings.brief_text_wait_s
         need = decide(facts, now=datetime.now(UTC), text_wait=timedelta(seconds=text_wait), rows_current=rows_current)
         if need is Need.WAIT:
             # Each record that is waited for puts the story on the queue again when it comes.
             await queue.put_off(connection, claimed, text_wait)
-            return
+            return None
         metrics.INPUTS.labels(STAGE).inc()
+        wanted: Wanted | None = None
         parent, *others = claimed.traceparents or (None,)
         with traces.current(None if parent is None else traces.begin(STAGE, parent, links=others)):
             if need is Need.COMPOSE:
-                await self._compose(connection, composer, facts)
+                wanted = await self._compose(connection, composer, facts)
             elif need is Need.REMOVE:
                 await self._produce([Output(STORY_BRIEFS, str(claimed.story_id), None)])
         await queue.settle(connection, claimed)
+        return wanted
 
-    async def _compose(self, connection: Connection, composer: Composer, facts: Facts) -> None:
+    async def _compose(self, connection: Connection, composer: Composer, facts: Facts) -> Wanted | None:
         story = facts.story
         assert story is not None
         try:
             brief = await composer.compose(story, facts.sources)
         except Refused as error:
             await self._refuse(connection, facts, error)
-            return
+            return None
         if brief != facts.brief:
-            await self._produce([Output(STORY_BRIEFS, str(story.story_id), brief)])
-            BRIEFS.labels(brief.made_by).inc()
+            await self._publish(brief)
             if facts.brief is None or facts.brief.story_revision < story.revision:
                 metrics.LATENCY.labels(STAGE).observe(max(0.0, time.time() - facts.place[2].timestamp()))
         await queue.note_made(connection, story.story_id, fingerprint(facts))
+        return None if brief == facts.brief else Wanted(story, brief, facts.sources, fingerprint(facts))
+
+    async def _publish(self, brief: Brief) -> None:
+        await self._produce([Output(STORY_BRIEFS, str(brief.story_id), brief)])
+        BRIEFS.labels(brief.made_by).inc()
 
     async def _refuse(self, connection: Connection, facts: Facts, error: Refused) -> None:
         story = facts.story
@@ -297,6 +321,18 @@ class BriefWorker:
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.stop.wait(), timeout=seconds)
+
+
+def _model_settings(settings: BriefSettings) -> ModelSettings | None:
+    if not settings.brief_model_url:
+        return None
+    return ModelSettings(
+        url=settings.brief_model_url,
+        model=settings.brief_model_name,
+        key=settings.brief_model_key.get_secret_value() or None,
+        timeout_s=settings.brief_model_timeout_s,
+        budget_per_hour=settings.brief_model_budget_per_hour,
+    )
 
 
 async def run(settings: BriefSettings, stop: asyncio.Event) -> None:

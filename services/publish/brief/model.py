@@ -51,12 +51,18 @@ class Budget:
 
     def take(self, now_s: float) -> bool:
         """Spend one question at a time in seconds; False if none is left."""
-        while self._asked and now_s - self._asked[0] >= HOUR_S:
-            self._asked.popleft()
-        if len(self._asked) >= self._per_hour:
+        if self.wait_s(now_s):
             return False
         self._asked.append(now_s)
         return True
+
+    def wait_s(self, now_s: float) -> float:
+        """Give for how many seconds there is no question left; 0 if there is one."""
+        while self._asked and now_s - self._asked[0] >= HOUR_S:
+            self._asked.popleft()
+        if len(self._asked) < self._per_hour:
+            return 0.0
+        return self._asked[0] + HOUR_S - now_s if self._asked else HOUR_S
 
 
 class ModelFailed(Exception):
@@ -66,12 +72,14 @@ class ModelFailed(Exception):
 class Model:
     """One endpoint, asked over one session."""
 
-    def __init__(self, settings: ModelSettings, session: aiohttp.ClientSession, clock: Callable[[], float]) -> None:
-        """Wire; `clock` gives monotonic seconds."""
+    def __init__(
+        self, settings: ModelSettings, session: aiohttp.ClientSession, clock: Callable[[], float], budget: Budget | None = None
+    ) -> None:
+        """Wire; `clock` gives monotonic seconds, `budget` counts on over several sessions."""
         self.settings = settings
         self._session = session
         self._clock = clock
-        self._budget = Budget(settings.budget_per_hour)
+        self._budget = budget or Budget(settings.budget_per_hour)
 
     async def improve(self, story: Story, brief: Brief, sources: Sequence[Source]) -> Brief | None:
         """Give the brief with what of the model's wording holds; None if nothing does, for whatever reason. Never raises."""

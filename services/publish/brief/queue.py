@@ -22,6 +22,8 @@ _OLDEST = """
 SELECT touch, story_id FROM brief_queue WHERE not_before <= now() ORDER BY touch LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 _LOCK = "SELECT story_id FROM unnest($1::uuid[]) AS s (story_id) WHERE pg_try_advisory_xact_lock($2, hashtext(story_id::text))"
+_LOCK_ONE = "SELECT pg_try_advisory_xact_lock($1, hashtext($2::uuid::text))"
+_FINGERPRINT = "SELECT fingerprint FROM brief_inputs WHERE story_id = $1"
 _ALL_OF = "SELECT touch, story_id, touched_at, traceparent FROM brief_queue WHERE story_id = ANY ($1::uuid[]) FOR UPDATE SKIP LOCKED"
 _STORIES = """
 SELECT asked.story_id AS asked_id, s.*, b.story_revision AS brief_revision, b.sections, b.corrected, b.made_by,
@@ -185,6 +187,17 @@ async def settle(connection: Connection, claimed: Claim) -> None:
 async def put_off(connection: Connection, claimed: Claim, seconds: float) -> None:
     """Leave a story on the queue for later."""
     await connection.execute(_LATER, claimed.touches, seconds)
+
+
+async def lock(connection: Connection, story_id: UUID) -> bool:
+    """Hold a story until the transaction ends, as `claim` does; False if another worker holds it."""
+    return bool(await connection.fetchval(_LOCK_ONE, STORY_LOCK, story_id))
+
+
+async def fingerprint_of(connection: Connection, story_id: UUID) -> str | None:
+    """Give what a story's brief was last made from."""
+    found: str | None = await connection.fetchval(_FINGERPRINT, story_id)
+    return found
 
 
 async def note_made(connection: Connection, story_id: UUID, fingerprint: str) -> None:
