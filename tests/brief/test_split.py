@@ -34,6 +34,7 @@ def test_a_hard_wrapped_text_is_joined() -> None:
         "PORT ELLERY: The ferry ran aground in thick fog off Marrow Island.",
         "(NPA) - The ferry ran aground in thick fog off Marrow Island.",
         "Port Ellery, March 11: The ferry ran aground in thick fog off Marrow Island.",
+        "March 11, 2026:The ferry ran aground in thick fog off Marrow Island.",
     ],
 )
 def test_a_dateline_is_cut(line: str) -> None:
@@ -52,6 +53,8 @@ def test_an_opening_that_joins_is_cut(lead: str) -> None:
         "Click here to read more.",
         "Copyright 2026 The Harbour Post. All rights reserved.",
         "Photo by Jan Holm/Reuters",
+        "Ines Calder is seen in this police booking photograph taken in Port Ellery.",
+        "Note #2: Breck is on the ballot in all states.",
         "Editing by Ines Calder and Tom Breck",
         "Read more: Ferry runs aground",
         "Follow us on Facebook for breaking news and updates.",
