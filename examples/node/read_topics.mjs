@@ -11,7 +11,7 @@ import kafkajs from 'kafkajs'
  */
 export async function readTopics(broker, topics, offsets, take) {
   const kafka = new kafkajs.Kafka({ clientId: 'slugline-example', brokers: broker.split(','), logLevel: kafkajs.logLevel.ERROR })
-  const consumer = kafka.consumer({ groupId: `slugline-example-${randomUUID()}`, maxWaitTimeInMs: 500 })
+  const consumer = kafka.consumer({ groupId: `slugline-reader-${randomUUID()}`, maxWaitTimeInMs: 500 })
   consumer.on('consumer.group_join', () => {
     for (const [place, offset] of offsets) {
       const [topic, partition] = place.split('/')

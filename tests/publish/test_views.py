@@ -1,12 +1,14 @@
 """Feeds that operators define hold what belongs to them, from their first moment on."""
 
 import asyncio
+import re
+from typing import Any
 
 import pytest
 
 from services.publish.config import PublishSettings
 from services.publish.connect import Connection, Pool, connect
-from services.publish.feeds.define import View, put_view, remove_view, views
+from services.publish.feeds.define import View, check_view, put_view, remove_view, views
 from shared.errors import Refused
 from tests.publish.made_up import article, feed, made_id, member, story
 from tests.publish.stack import load
@@ -124,3 +126,26 @@ async def test_removing_a_feed_empties_it(connection: Connection) -> None:
         await put_view(connection, View("all", "search", "All"))
     with pytest.raises(Refused, match="is no name"):
         await put_view(connection, View("A/B", "search", "All", words="x"))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"words": "x" * 1_001}, "1000 characters"),
+        ({"words": "a\nb"}, "control characters"),
+        ({"title": "A\x1b[31m"}, "title"),
+        ({"languages": ("english",)}, "such as en"),
+        ({"countries": ("Korea",)}, "such as KR"),
+        ({"publishers": ("https://example.org/",)}, "example.org"),
+        ({"publishers": ("www.example.org",)}, "example.org"),
+        ({"section_names": (" ",)}, "section"),
+        ({"min_publishers": 0}, "min_publishers"),
+        ({"min_publishers": 10**12}, "min_publishers"),
+        ({"position": 10**12}, "position"),
+        ({"languages": ("en",) * 201}, "200"),
+    ],
+)
+def test_a_definition_that_can_not_be_meant_is_refused_and_says_why(more: dict[str, Any], said: str) -> None:
+    """An operator learns at once, not from a feed that stays empty."""
+    with pytest.raises(Refused, match=re.escape(said)):
+        check_view(View(**({"name": "x", "kind": "search", "title": "X", "words": "harbour"} | more)))

@@ -11,6 +11,14 @@ from services.publish.webhooks.queue import touch_feed
 from shared.errors import Refused
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
+LONGEST_WORDS: Final = 1_000
+LONGEST_TITLE: Final = 200
+MOST_ENTRIES: Final = 200
+"""Publishers, languages, countries or section names of one view."""
+MOST_PUBLISHERS: Final = 1_000
+MOST_POSITION: Final = 1_000_000
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
+_COUNTRY: Final = re.compile(r"[A-Z]{2}")
 
 _LIST = """
 SELECT feed, kind, title, words, section_names, publishers, languages, countries, min_publishers, position,
@@ -38,7 +46,7 @@ class View:
     section_names: tuple[str, ...] = ()
     """What outlets call the section, in any case."""
     publishers: tuple[str, ...] = ()
-    """Registrable domains."""
+    """Registrable domains, or the names of sources without one."""
     languages: tuple[str, ...] = ()
     countries: tuple[str, ...] = ()
     """Of the feeds that carried an article, ISO 3166-1 alpha-2."""
@@ -57,12 +65,45 @@ def check_view(view: View) -> None:
     """Refuse a definition that can't be meant."""
     if not NAME.fullmatch(view.name):
         raise Refused("view_name", f"{view.name!r} is no name: use lower-case letters, digits and hyphens, 60 at most")
-    if not view.title.strip() or "\0" in view.title + view.words:
-        raise Refused("view_title", "a view needs a title, without control characters")
-    if view.min_publishers < 1:
-        raise Refused("view_min_publishers", f"min_publishers is {view.min_publishers}; 1 means any story")
+    if not view.title.strip() or not view.title.isprintable() or len(view.title) > LONGEST_TITLE:
+        raise Refused("view_title", f"a view needs a title, {LONGEST_TITLE} characters at most, without control characters")
+    if not view.words.isprintable() or len(view.words) > LONGEST_WORDS:
+        raise Refused("view_words", f"words are {LONGEST_WORDS} characters at most, without control characters")
+    if not 1 <= view.min_publishers <= MOST_PUBLISHERS:
+        raise Refused(
+            "view_min_publishers", f"min_publishers is {view.min_publishers}; 1 means any story, more than {MOST_PUBLISHERS} none"
+        )
+    if abs(view.position) > MOST_POSITION:
+        raise Refused("view_position", f"position is {view.position}; it lies between -{MOST_POSITION} and {MOST_POSITION}")
+    if max(map(len, (view.publishers, view.languages, view.countries, view.section_names))) > MOST_ENTRIES:
+        raise Refused("view_too_long", f"a view takes {MOST_ENTRIES} publishers, languages, countries and section names each")
+    for language in map(_language, view.languages):
+        if not _LANGUAGE.fullmatch(language):
+            raise Refused("view_language", f"{language!r} is no language's code; they are two or three letters, such as en or de (ISO 639)")
+    for country in map(_country, view.countries):
+        if not _COUNTRY.fullmatch(country):
+            raise Refused("view_country", f"{country!r} is no country's code; they are two letters, such as KR or DE (ISO 3166-1)")
+    for publisher in map(_publisher, view.publishers):
+        if not publisher or not publisher.isprintable() or "/" in publisher or publisher.startswith("www."):
+            raise Refused("view_publisher", f"{publisher!r} names no publisher; they are known by their domains, such as example.org")
+    if not all(name.strip() and name.isprintable() for name in view.section_names):
+        raise Refused("view_section", "a section's name is a word or two, as outlets write it")
     if not (view.words.strip() or view.section_names or view.publishers or view.languages or view.countries or view.min_publishers > 1):
         raise Refused("view_conditions", f"{view.feed} has no condition, so it would be the same as Top Headlines")
+
+
+def _language(code: str) -> str:
+    return code.strip().lower()
+
+
+def _country(code: str) -> str:
+    return code.strip().upper()
+
+
+def _publisher(name: str) -> str:
+    """Give a publisher's id: domains are known in lower case, names of sources without one as they are written."""
+    name = name.strip()
+    return name.lower() if "." in name and " " not in name else name
 
 
 async def put_view(connection: Connection, view: View) -> None:
@@ -76,9 +117,9 @@ async def put_view(connection: Connection, view: View) -> None:
             view.title.strip(),
             view.words.strip(),
             [name.strip().lower() for name in view.section_names],
-            [publisher.strip().lower() for publisher in view.publishers],
-            [language.strip().lower() for language in view.languages],
-            [country.strip().upper() for country in view.countries],
+            [*map(_publisher, view.publishers)],
+            [*map(_language, view.languages)],
+            [*map(_country, view.countries)],
             view.min_publishers,
             view.position,
         )
