@@ -176,7 +176,7 @@ def _some(schema: dict[str, Any]) -> Any:
     for value in (
         "x",
         "/etc/slugline/x",
-        "http://collector:4318",
+        "http://host.example:4318/path",
         "info",
         "json",
         schema.get("minimum"),
