@@ -419,8 +419,8 @@ def _posted(now: datetime) -> Output:
     line = {
         "id": "wx-118",
         "source": "Harbour Radio",
-        "title": "Harbour Radio begins a nightly bulletin for the islands",
-        "text": "The bulletin is read at nine in the evening, in two languages, and lists every ferry of the next day.",
+        "title": "Harbour Radio reads chess problems aloud at nine",
+        "text": "A grandmaster sets the position, listeners send their moves by postcard, and solutions follow on Sundays.",
         "published": (now - timedelta(hours=2)).isoformat(),
         "language": "en",
     }
