@@ -143,7 +143,8 @@ async def test_a_rebuild_is_shown_applied_over_a_kill_and_then_nothing(clean_top
         page = tmp_path / "diff.html"
         code, said = await slugline(settings, "rebuild", "diff", "--json", "--html", page)
         report = json.loads(said)
-        assert (report["articles"], report["not_clustered"]) == (COUNT, 5)
+        assert report["articles"] == COUNT
+        assert report["not_clustered"] >= 5, "those that came since, and what stands in a story with too many of them"
         assert report["changes"]
         assert report["bcubed"]["f1"] < 1
         assert report["changes"][0]["parts"][0]["listed"][0]["title"] in page.read_text().replace("&#x27;", "'").replace("&amp;", "&")
@@ -160,7 +161,7 @@ async def test_a_rebuild_is_shown_applied_over_a_kill_and_then_nothing(clean_top
 
         code, said = await slugline(settings, "rebuild", "diff", "--json")
         report = json.loads(said)
-        assert (report["changes"], report["bcubed"]["f1"], report["not_clustered"]) == ([], 1, 5)
+        assert (report["changes"], report["bcubed"]["f1"]) == ([], 1)
         code, said = await slugline(settings, "rebuild", "apply", "--yes")
         assert "as the rebuild says" in said
         await check_consumers(clean_topics, settings, gone, split_off)
