@@ -151,6 +151,7 @@ def _settings() -> None:
         }
         for service in SERVICES
     }
+    given["brief"]["modelKey"] = {"name": "brief-model"}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "values.yaml"
         file.write_text(yaml.safe_dump({"services": given}), encoding="utf-8")
@@ -176,6 +177,7 @@ def _some(schema: dict[str, Any]) -> Any:
     for value in (
         "x",
         "/etc/slugline/x",
+        "http://host.example:4318",
         "http://host.example:4318/path",
         "info",
         "json",
