@@ -269,7 +269,7 @@ def add_view(
 ) -> None:
     """Define a feed, or define it anew. It holds all stories that belong to it at once."""
 
-    async def work() -> str:
+    async def work() -> tuple[str, int]:
         from services.publish.feeds.define import View, put_view
 
         if kind not in ("search", "section"):
@@ -288,10 +288,11 @@ def add_view(
             position=position,
         )
         async with connected() as (connection, _):
-            await put_view(connection, view)
-        return view.feed
+            return view.feed, await put_view(connection, view)
 
-    typer.echo(run_work(work()))
+    feed, stories = run_work(work())
+    typer.echo(feed)
+    typer.echo(f"it holds {stories:,} stories now", err=True)
 
 
 @views_app.command("remove")

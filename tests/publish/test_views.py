@@ -8,7 +8,8 @@ import pytest
 
 from services.publish.config import PublishSettings
 from services.publish.connect import Connection, Pool, connect
-from services.publish.feeds.define import View, check_view, put_view, remove_view, views
+from services.publish.feeds.define import View, put_view, remove_view, views
+from shared.contracts import Publisher
 from shared.errors import Refused
 from tests.publish.made_up import article, feed, made_id, member, story
 from tests.publish.stack import load
@@ -131,6 +132,8 @@ async def test_removing_a_feed_empties_it(connection: Connection) -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
+        ({"words": "???"}, "asks for nothing"),
+        ({"words": "the", "languages": ("en",)}, "asks for nothing"),
         ({"words": "x" * 1_001}, "1000 characters"),
         ({"words": "a\nb"}, "control characters"),
         ({"title": "A\x1b[31m"}, "title"),
@@ -145,7 +148,32 @@ async def test_removing_a_feed_empties_it(connection: Connection) -> None:
         ({"languages": ("en",) * 201}, "200"),
     ],
 )
-def test_a_definition_that_can_not_be_meant_is_refused_and_says_why(more: dict[str, Any], said: str) -> None:
+async def test_a_definition_that_can_not_be_meant_is_refused_and_says_why(connection: Connection, more: dict[str, Any], said: str) -> None:
     """An operator learns at once, not from a feed that stays empty."""
     with pytest.raises(Refused, match=re.escape(said)):
-        check_view(View(**({"name": "x", "kind": "search", "title": "X", "words": "harbour"} | more)))
+        await put_view(connection, View(**({"name": "x", "kind": "search", "title": "X", "words": "harbour"} | more)))
+    assert await connection.fetchval("SELECT count(*) FROM feed_views WHERE feed = 'search/x'") == 0
+
+
+async def test_words_are_searched_for_as_a_reader_would(connection: Connection) -> None:
+    """Phrases, `or`, a leading minus, other scripts, and quotes that are not closed."""
+    await load(connection, story(), member(), article(text="A container crane fell at the harbour."))
+    for words, holds in (
+        ('"container crane"', 1),
+        ('"crane container"', 0),
+        ("cranes", 1),
+        ("dredger or crane", 1),
+        ("crane -harbour", 0),
+        ("-dredger", 1),
+        ('"container crane', 1),
+        ("crane & (", 1),
+        ("\u6e2f \u043f\u043e\u0440\u0442", 0),
+    ):
+        assert await put_view(connection, View("x", "search", "X", words=words)) == holds, words
+
+
+async def test_a_source_without_a_domain_is_a_publisher_by_its_name(connection: Connection) -> None:
+    """Replayed articles may have no address; their source's name is the publisher's id, as it is written."""
+    radio = Publisher(id="Harbour Radio", name="Harbour Radio")
+    await load(connection, story(), member(publisher=radio), article(publisher=radio))
+    assert await put_view(connection, View("x", "search", "X", publishers=("Harbour Radio",))) == 1

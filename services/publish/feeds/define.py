@@ -7,6 +7,7 @@ from typing import Final, Literal
 from services.publish.connect import Connection
 from services.publish.materialise.entries import fill_view
 from services.publish.read.models import Database
+from services.publish.signals import CHANNEL
 from services.publish.webhooks.queue import touch_feed
 from shared.errors import Refused
 
@@ -19,6 +20,7 @@ MOST_PUBLISHERS: Final = 1_000
 MOST_POSITION: Final = 1_000_000
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
+_ASKS = "SELECT bool_or(numnode(websearch_to_tsquery(search_config(l), $1)) > 0) FROM unnest($2::text[]) AS l"
 
 _LIST = """
 SELECT feed, kind, title, words, section_names, publishers, languages, countries, min_publishers, position,
@@ -106,9 +108,11 @@ def _publisher(name: str) -> str:
     return name.lower() if "." in name and " " not in name else name
 
 
-async def put_view(connection: Connection, view: View) -> None:
-    """Define a feed, or define it anew, and fill it. Raises `Refused`."""
+async def put_view(connection: Connection, view: View) -> int:
+    """Define a feed, or define it anew, fill it, and give how many stories it holds. Raises `Refused`."""
     check_view(view)
+    if view.words.strip() and not await connection.fetchval(_ASKS, view.words, [*map(_language, view.languages)] or ["und", "en"]):
+        raise Refused("view_words", f"{view.words!r} asks for nothing: it holds no word, or only words that every text has")
     async with connection.transaction():
         await connection.execute(
             _PUT,
@@ -125,6 +129,8 @@ async def put_view(connection: Connection, view: View) -> None:
         )
         await fill_view(connection, view.feed)
         await touch_feed(connection, view.feed)
+        await _signal(connection)
+        return int(await connection.fetchval("SELECT count(*) FROM feed_entries WHERE feed = $1", view.feed))
 
 
 async def remove_view(connection: Connection, feed: str) -> bool:
@@ -136,7 +142,13 @@ async def remove_view(connection: Connection, feed: str) -> bool:
         if status == "DELETE 0":
             return False
         await fill_view(connection, feed)
+        await _signal(connection)
         return True
+
+
+async def _signal(connection: Connection) -> None:
+    """Tell those who show feeds that one is another now."""
+    await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
 
 
 async def views(db: Database) -> tuple[tuple[View, int], ...]:

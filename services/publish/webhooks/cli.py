@@ -49,15 +49,17 @@ def list_webhooks(as_json: AsJson = False) -> None:
 
     async def work() -> None:
         from services.publish.webhooks.endpoints import endpoints
+        from services.publish.webhooks.queue import waiting
 
         async with connected() as (connection, _):
+            counts = {row["name"]: row["waiting"] for row in await waiting(connection)}
             rows = [
                 {
                     "name": one.name,
                     "feed": one.feed,
                     "url": one.url,
                     "state": one.state,
-                    "waiting": one.waiting,
+                    "waiting": counts.get(one.name, 0),
                     "last_success_at": one.last_success_at,
                     "failing_since": one.failing_since,
                     "why": one.disabled_reason or one.last_error,

@@ -22,10 +22,7 @@ URL_CHARACTERS: Final = 2_000
 _DERIVED_FEED: Final = re.compile(r"top|language/[a-z]{2,3}|country/[A-Z]{2}|publisher/\S+")
 
 _ADD = "INSERT INTO webhooks (webhook_id, name, feed, url, secret) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING RETURNING 1"
-_LIST = """
-SELECT w.*, (SELECT count(*) FROM webhook_pending p WHERE p.webhook_id = w.webhook_id) AS waiting
-FROM webhooks w WHERE $1::text IS NULL OR name = $1 ORDER BY name
-"""
+_LIST = "SELECT * FROM webhooks WHERE $1::text IS NULL OR name = $1 ORDER BY name"
 _REMOVE = "DELETE FROM webhooks WHERE name = $1 RETURNING 1"
 _ENABLE = """
 UPDATE webhooks SET disabled_at = NULL, disabled_reason = '', failures = 0, failing_since = NULL, next_try_at = '-infinity'
@@ -68,8 +65,6 @@ class Endpoint:
     last_success_at: datetime | None
     disabled_at: datetime | None
     disabled_reason: str
-    waiting: int
-    """Stories that it has still to be told of."""
 
     @property
     def state(self) -> str:
@@ -176,7 +171,6 @@ def _endpoint(row: Any) -> Endpoint:
         last_success_at=row["last_success_at"],
         disabled_at=row["disabled_at"],
         disabled_reason=row["disabled_reason"],
-        waiting=row["waiting"],
     )
 
 

@@ -1,5 +1,8 @@
 """What waits to be told: put there with the feeds' entries, taken by the worker, settled when it is told."""
 
+# The statements are composed of constants of this module; all values are parameters.
+# ruff: noqa: S608
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.publish.connect import Connection, Pool
+from services.publish.read.models import Database
 from services.publish.webhooks.event import Event, Told
 from shared.topics import ARTICLES, FEEDS, STORIES, STORY_MEMBERS
 
@@ -15,15 +19,17 @@ CHANNEL: Final = "slugline_webhooks_due"
 CURRENT: Final = 1_000
 """The rows count as current while fewer records than this wait; more, and they are being read anew."""
 
-_TOUCH = """
+
+def _touch(entries: str, told: str) -> str:
+    """Write the statement that notes what endpoints have to be told, of the entries, and of what was told, that meet a condition."""
+    return f"""
 WITH wanted AS (
     SELECT w.webhook_id, e.story_id, s.revision
     FROM webhooks w JOIN feed_entries e USING (feed) JOIN stories s USING (story_id)
-    WHERE ($1::uuid[] IS NULL OR e.story_id = ANY ($1)) AND ($2::text IS NULL OR w.feed = $2)
+    WHERE {entries}
 ),
 told AS (
-    SELECT t.webhook_id, t.story_id, t.revision FROM webhook_told t JOIN webhooks w USING (webhook_id)
-    WHERE t.present AND ($1::uuid[] IS NULL OR t.story_id = ANY ($1)) AND ($2::text IS NULL OR w.feed = $2)
+    SELECT t.webhook_id, t.story_id, t.revision FROM webhook_told t JOIN webhooks w USING (webhook_id) WHERE t.present AND {told}
 ),
 put AS (
     INSERT INTO webhook_pending (webhook_id, story_id)
@@ -33,8 +39,13 @@ put AS (
     ON CONFLICT (webhook_id, story_id) DO UPDATE SET touch = webhook_pending.touch + 1, touched_at = now()
     RETURNING 1
 )
-SELECT pg_notify($3, '') FROM put LIMIT 1
+SELECT pg_notify('{CHANNEL}', '') FROM put LIMIT 1
 """
+
+
+_TOUCH_STORIES: Final = _touch("e.story_id = ANY ($1::uuid[])", "t.story_id = ANY ($1::uuid[])")
+_TOUCH_FEED: Final = _touch("w.feed = $1", "w.feed = $1")
+_TOUCH_ALL: Final = _touch("true", "true")
 _BEGIN = """
 INSERT INTO webhook_told (webhook_id, story_id, revision, present, turn)
 SELECT $1, e.story_id, s.revision, true, 0 FROM feed_entries e JOIN stories s USING (story_id) WHERE e.feed = $2
@@ -45,7 +56,8 @@ SELECT p.story_id, p.touch, p.since, p.touched_at, p.attempts, t.revision AS tol
     s.first_published_at, s.last_published_at, s.redirect_to, s.appended_at AS changed_at,
     EXISTS (SELECT FROM feed_entries e WHERE e.feed = w.feed AND e.story_id = p.story_id) AS present
 FROM (
-    SELECT * FROM webhook_pending WHERE webhook_id = $1 AND not_before <= now() ORDER BY since, story_id LIMIT $2
+    SELECT * FROM webhook_pending WHERE webhook_id = $1 AND not_before <= now() AND story_id <> ALL ($3::uuid[])
+    ORDER BY since, story_id LIMIT $2
 ) p
 JOIN webhooks w USING (webhook_id)
 LEFT JOIN webhook_told t USING (webhook_id, story_id)
@@ -98,17 +110,17 @@ class Due:
 
 async def touch_stories(connection: Connection, story_ids: Sequence[UUID]) -> None:
     """Note which endpoints have something to be told of these stories. Within the transaction that has refreshed their entries."""
-    await connection.execute(_TOUCH, story_ids, None, CHANNEL)
+    await connection.execute(_TOUCH_STORIES, story_ids)
 
 
 async def touch_feed(connection: Connection, feed: str) -> None:
     """Note what a feed's endpoints have to be told after it was filled anew, within that transaction."""
-    await connection.execute(_TOUCH, None, feed, CHANNEL)
+    await connection.execute(_TOUCH_FEED, feed)
 
 
 async def sweep(pool: Pool) -> None:
     """Note all that endpoints have to be told by the rows. It should find nothing, but after rows were replaced as a whole."""
-    await pool.execute(_TOUCH, None, None, CHANNEL)
+    await pool.execute(_TOUCH_ALL)
 
 
 async def begin_told(connection: Connection, webhook_id: UUID, feed: str) -> None:
@@ -116,9 +128,9 @@ async def begin_told(connection: Connection, webhook_id: UUID, feed: str) -> Non
     await connection.execute(_BEGIN, webhook_id, feed)
 
 
-async def due(pool: Pool, webhook_id: UUID, most: int) -> list[Due]:
-    """Give the stories that have waited longest for an endpoint."""
-    return [_due(row) for row in await pool.fetch(_DUE, webhook_id, most)]
+async def due(pool: Pool, webhook_id: UUID, most: int, under_way: Sequence[UUID]) -> list[Due]:
+    """Give the stories that have waited longest for an endpoint, without those under way."""
+    return [_due(row) for row in await pool.fetch(_DUE, webhook_id, most, under_way)]
 
 
 def _due(row: Any) -> Due:
@@ -169,6 +181,6 @@ async def prune(pool: Pool, log_s: float, told_s: float) -> None:
     await pool.execute(_PRUNE_TOLD, told_s)
 
 
-async def waiting(pool: Pool) -> list[Any]:
+async def waiting(db: Database) -> list[Any]:
     """Give each endpoint's name, how many stories wait for it, and whether it fails or is disabled."""
-    return list(await pool.fetch(_WAITING))
+    return list(await db.fetch(_WAITING))
