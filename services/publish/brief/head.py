@@ -47,6 +47,7 @@ OPENING_PHRASE = 9
 """Words of an opening phrase that is left out."""
 TITLE_CASE = 0.35
 """Share of a title's words with a capital from which its capitals say nothing."""
+_QUOTES = str.maketrans("", "", '"“”„«»‘')
 SIGNS_A_WORD = 2
 """Signs that count as one word in Chinese and Japanese."""
 
@@ -131,8 +132,16 @@ def clip_heading(members: Sequence[Candidate], headline: str, readings: Sequence
                 clipped = clipped[:1].upper() + clipped[1:]
                 return Heading(clipped, _read(clipped, first.article), 0.0)
             best = best or (clipped if letters_only(clipped).strip() != same else "")
-    text = best or first.statement.text[: limits.heading_max_words * 8]
+    text = best or _first_words(first.statement.text, limits)
     return Heading(text, _read(text, first.article), 0.0)
+
+
+def _first_words(text: str, limits: Limits) -> str:
+    """Give as many words as a heading has, without quotation marks, to the last comma that leaves enough of them."""
+    kept = " ".join(text.translate(_QUOTES).split()[: limits.heading_max_words])
+    whole = kept.rpartition(",")[0]
+    kept = whole if count_words(whole) >= limits.heading_min_words else kept
+    return kept[: limits.heading_max_words * 8].rstrip(" ,;:-–—")
 
 
 def _opens_badly(line: str, article: Reading) -> bool:
