@@ -186,3 +186,17 @@ def test_plain_texts_are_plain(text: str) -> None:
 def test_any_bytes_are_decoded(body: bytes, content_type: str | None) -> None:
     """Whatever they claim to be."""
     assert isinstance(decode(body, content_type).text, str)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        '<item a:b="1"><title>One</title><link>https://o.example/1</link></item>',
+        "<item><title>One</title><link>https://o.example/1</link></item><image><textinput/><textinput>x</textinput></image>",
+    ],
+)
+def test_what_the_strict_reader_stumbles_over_the_loose_one_reads(item: str) -> None:
+    """Found by fuzzing: an attribute of a namespace with a space in it, and elements where the format has none."""
+    body = f'<rss version="2.0" xmlns:a="x y"><channel><title>T</title>{item}</channel></rss>'
+    feed = parse_feed(body.encode(), url="https://o.example/feed", content_type=None, now=NOW)
+    assert [found.title for found in feed.items] == ["One"]

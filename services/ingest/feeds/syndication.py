@@ -38,6 +38,10 @@ class Syndicated:
     flaw: str | None
 
 
+_GAVE_UP = (ValueError, IndexError, KeyError, TypeError, AssertionError, RecursionError, OverflowError)
+"""What feedparser's readers raise over some rubbish."""
+
+
 class _Enough(Exception):
     """As many items as are wanted have been read."""
 
@@ -184,6 +188,9 @@ def _read_strictly(markup: str, base_url: str, max_items: int, flaw: str | None)
         parser.parse(source)
     except _Enough:
         flaw = f"more than {max_items} items; the rest was not read"
+    except _GAVE_UP as error:
+        # feedparser stumbles over what a namespace or a nesting should not be; its other parser reads on
+        raise xml.sax.SAXException(f"{type(error).__name__} in the strict parser") from error
     return Syndicated(reader.feeddata, reader.entries, reader.version, flaw)
 
 
@@ -196,7 +203,7 @@ def _read_loosely(markup: str, base_url: str, max_items: int, flaw: str) -> Synd
         reader.feed(markup)
     except _Enough:
         flaw = f"more than {max_items} items; the rest was not read"
-    except (ValueError, IndexError, KeyError, TypeError, AssertionError, RecursionError, OverflowError) as error:
+    except _GAVE_UP as error:
         # sgmllib gives up on some rubbish; what it has read stands
         flaw = f"{flaw}; broken off: {type(error).__name__}"
     return Syndicated(reader.feeddata, reader.entries, reader.version, flaw)
