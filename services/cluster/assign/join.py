@@ -7,9 +7,12 @@ from typing import Final
 from uuid import UUID
 
 from services.cluster.assign.index import Link
+from services.cluster.assign.score import NATIVE
 
 JOIN_AT: Final = 0.38
 """The score at which a story is joined; docs/clustering.md says what other values give."""
+JOIN_ELSEWHERE_AT: Final = 0.42
+"""The same in languages without an encoder of their own, whose vectors tell look-alikes apart less well."""
 VOICES: Final = (1.0, 0.5, 0.25, 0.125)
 """How much a story's best, second, third and fourth link count; more members don't make a story attractive without end."""
 TOLD_AT: Final = 0.05
@@ -52,8 +55,15 @@ def score_of(probabilities: Sequence[float], members: int) -> float:
     return 1.0 / (1.0 + exp(-(WEIGHT_OF_VOICES * voices + WEIGHT_OF_SHARE * share + INTERCEPT)))
 
 
-def choose_story(links: Sequence[Link], story_of: Callable[[UUID], UUID | None], size_of: Callable[[UUID], int]) -> Choice:
-    """Choose the story of the highest score, if it is at least `JOIN_AT`.
+def join_at(language: str) -> float:
+    """Give the score at which a story of a language (ISO 639-1) is joined."""
+    return JOIN_AT if language in NATIVE else JOIN_ELSEWHERE_AT
+
+
+def choose_story(
+    links: Sequence[Link], story_of: Callable[[UUID], UUID | None], size_of: Callable[[UUID], int], needed: float = JOIN_AT
+) -> Choice:
+    """Choose the story of the highest score, if it is at least `needed`.
 
     `links` are best first. `story_of` gives an article's story, None where it has none; `size_of` a story's members. Of equal
     stories the one of the better first link is chosen.
@@ -71,4 +81,4 @@ def choose_story(links: Sequence[Link], story_of: Callable[[UUID], UUID | None],
     if best_id is None:
         return Choice(None, 0.0, ())
     nearest = tuple(link.article_id for link in by_story[best_id][:NEAREST])
-    return Choice(best_id if best >= JOIN_AT else None, best, nearest)
+    return Choice(best_id if best >= needed else None, best, nearest)

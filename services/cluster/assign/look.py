@@ -9,6 +9,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from services.cluster.assign.draft import Draft
+from services.cluster.assign.join import join_at
 from services.cluster.assign.proposals import Merge, Move, Proposal, Split, View
 from services.cluster.assign.records import MemberRecord, StoryRecord
 from services.cluster.assign.reshape import merge, move, split
@@ -54,7 +55,7 @@ def _view(draft: Draft, language: str, recent: list[UUID]) -> View:
         roster = draft.roster(story_id)
         return [article_id for article_id in roster.first(2 * limit) if article_id in draft.state.shelves][:limit]
 
-    return View(index, tuple(recent), _story_of(draft), members_of, lambda story_id: len(draft.roster(story_id)))
+    return View(index, tuple(recent), _story_of(draft), members_of, lambda story_id: len(draft.roster(story_id)), join_at(language))
 
 
 def _story_of(draft: Draft) -> Callable[[UUID], UUID | None]:

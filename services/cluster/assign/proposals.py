@@ -43,7 +43,7 @@ Proposal = Merge | Move | Split
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One language's open stories, as they are before the present input.
+    """One language's open stories, as they are before the present input. `join_at`: the score at which one is joined.
 
     `recent`: articles that came or were corrected since the last look, oldest first, open and in the index. `story_of` gives
     an article's story, None where it has none that is open; `members_of` a story's first present members that the index
@@ -55,6 +55,7 @@ class View:
     story_of: Callable[[UUID], UUID | None]
     members_of: Callable[[UUID, int], list[UUID]]
     size_of: Callable[[UUID], int]
+    join_at: float
 
 
 class SecondLook(Protocol):

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.cluster.assign.index import Link
-from services.cluster.assign.join import JOIN_AT, NEAREST, score_of
+from services.cluster.assign.join import NEAREST, score_of
 from services.cluster.assign.proposals import Merge, Move, Proposal, Split, View
 
 SMALL: Final = 5
@@ -74,7 +74,7 @@ def _of_story(view: View, story_id: UUID) -> Iterator[Proposal]:
     others = dict.fromkeys(other for by_story in scores for other in by_story if other != story_id)
     means = {other: sum(by_story.get(other, (0.0, ()))[0] for by_story in scores) / len(scores) for other in others}
     best = max(means, key=lambda other: means[other], default=None)
-    needed = JOIN_AT if len(members) == 1 else MERGE_AT
+    needed = view.join_at if len(members) == 1 else MERGE_AT
     if best is not None and means[best] >= needed and view.size_of(best) >= view.size_of(story_id):
         nearest = tuple(article for by_story in scores for article in by_story.get(best, (0.0, ()))[1])
         yield Merge(story_id, best, means[best], nearest[:NEAREST])
@@ -84,7 +84,7 @@ def _of_story(view: View, story_id: UUID) -> Iterator[Proposal]:
     for member, by_story in zip(members, scores, strict=True):
         own = by_story.get(story_id, (0.0, ()))[0]
         into = max((other for other in by_story if other != story_id), key=lambda other: by_story[other][0], default=None)
-        if into is not None and by_story[into][0] >= max(JOIN_AT, own + MOVE_MARGIN):
+        if into is not None and by_story[into][0] >= max(view.join_at, own + MOVE_MARGIN):
             yield Move(member, into, by_story[into][0], by_story[into][1][:NEAREST])
             return
 

@@ -31,4 +31,4 @@ def test_linked_stories_count_as_one(tmp_path: Path) -> None:
     assert plain["files"][0]["stories"] > len(EVENTS) * 3
     assert linked["files"][0]["stories"] < len(EVENTS) * 1.5
     assert plain["macro"]["bcubed"]["f1"] < 0.5
-    assert linked["macro"]["bcubed"]["f1"] > 0.8
+    assert linked["macro"]["bcubed"]["f1"] > 0.85
