@@ -10,7 +10,6 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
-from services.publish import schema
 from services.publish.brief import queue
 from services.publish.brief.composer import Composer
 from services.publish.brief.due import Facts, Need, decide, fingerprint
@@ -21,6 +20,7 @@ from services.publish.config import BriefSettings
 from services.publish.connect import Connection, connect, is_away
 from services.publish.materialise.write import BRIEFS_CHANNEL
 from services.publish.status import say_status
+from services.publish.turn import RETRY_S, await_schema, pause
 from shared import health, metrics, traces
 from shared.contracts import Brief
 from shared.errors import Refused
@@ -34,7 +34,6 @@ from shared.topics import DEAD_LETTER_BYTES, STORIES, STORY_BRIEFS, key_partitio
 log = get_logger()
 
 STAGE: Final = "brief"
-RETRY_S: Final = 1.0
 POLL_S: Final = 1.0
 """How long an idle worker sleeps unless it is signalled: for stories that were put off, and for signals that were lost."""
 CONTESTED_S: Final = 0.05
@@ -117,7 +116,7 @@ class BriefWorker:
                 self._note_broker("the broker does not answer")
             elif not self._producing:  # else it is the record on its way that tells
                 self._note_broker(None)
-            await self._pause(self.settings.status_interval_s)
+            await pause(self.stop, self.settings.status_interval_s)
 
     def _note_broker(self, waits: str | None) -> None:
         """Note what producing waits for; None: nothing. A change is told."""
@@ -139,7 +138,7 @@ class BriefWorker:
             try:
                 connection = await connect(self.settings, STAGE)
                 try:
-                    if await self._await_schema(connection):
+                    if await await_schema(connection, self.settings.database_schema, self.stop, self._wait_for_schema):
                         self._note_back(was_away=away)
                         away = False
                         await work(connection)
@@ -149,13 +148,13 @@ class BriefWorker:
                     connection.terminate()
             except KafkaError as error:
                 self._note_broker(f"a brief could not be produced: {type(error).__name__}: {error}")
-                await self._pause(RETRY_S)
+                await pause(self.stop, RETRY_S)
             except Exception as error:
                 if not is_away(error):
                     raise
                 self._note_away(error, was_away=away)
                 away = True
-                await self._pause(RETRY_S)
+                await pause(self.stop, RETRY_S)
 
     def _note_away(self, error: Exception, *, was_away: bool) -> None:
         """Note that a connection is lost; the first one is told."""
@@ -175,18 +174,8 @@ class BriefWorker:
         if not self._connections_away:
             self._waits.pop("database", None)
 
-    async def _await_schema(self, connection: Connection) -> bool:
-        told = False
-        while not self.stop.is_set():
-            state = await schema.state(connection, self.settings.database_schema)
-            if state in (schema.SchemaState.CURRENT, schema.SchemaState.AHEAD):
-                return True
-            self._waits["database"] = f"the database's schema is {state}: slugline db migrate"
-            if not told:
-                log.warning("schema_not_ready", state=state, then="waiting for: slugline db migrate")
-                told = True
-            await self._pause(RETRY_S)
-        return False
+    def _wait_for_schema(self, what: str) -> None:
+        self._waits["database"] = what
 
     async def _tend(self, connection: Connection) -> None:
         """Listen for signals, sweep now and then, and say how things are."""
@@ -202,7 +191,7 @@ class BriefWorker:
             metrics.LAG.labels(STAGE, "queue").set(self._waiting[0])
             metrics.LAG_SECONDS.labels(STAGE, "queue").set(self._waiting[1])
             await say_status(connection, STAGE, self.readiness.waits(), self._waiting[0])
-            await self._pause(self.settings.status_interval_s)
+            await pause(self.stop, self.settings.status_interval_s)
 
     # Stories
 
@@ -317,10 +306,6 @@ class BriefWorker:
     def _waits_for_queue(self) -> str | None:
         rows, oldest_s = self._waiting
         return None if oldest_s <= LATE_S else f"{rows:,} changes wait for briefs, the first for {oldest_s:.0f} s"
-
-    async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.stop.wait(), timeout=seconds)
 
 
 def _model_settings(settings: BriefSettings) -> ModelSettings | None:

@@ -11,7 +11,6 @@ import asyncpg
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from services.publish import schema
 from services.publish.config import MaterialiseSettings
 from services.publish.connect import Connection, connect, is_away
 from services.publish.materialise.commit import commit_batch
@@ -23,6 +22,7 @@ from services.publish.materialise.tables import BY_TOPIC
 from services.publish.materialise.write import Written
 from services.publish.retain import retain_again_and_again
 from services.publish.status import say_status
+from services.publish.turn import RETRY_S, await_schema, await_turn, pause
 from shared import health, metrics, traces
 from shared.errors import InvalidMessage
 from shared.kafka.dead_letters import dead_letter, reason_of
@@ -35,7 +35,6 @@ log = get_logger()
 STAGE: Final = "materialise"
 WRITER_LOCK: Final = 0x5C06
 """Advisory lock, with the schema's name as its second part: one materialiser writes, others stand by."""
-RETRY_S: Final = 1.0
 UNSTORABLE: Final = (asyncpg.DataError, asyncpg.ProgramLimitExceededError, asyncpg.IntegrityConstraintViolationError)
 """What Postgres says of a row that it can't hold. The message met our contract, so it is found by halving the batch."""
 
@@ -72,7 +71,7 @@ class Materialiser:
                     log.warning("reading_begins_anew", error=str(error), then="from the offsets in the database")
                 except KafkaError as error:
                     log.warning("broker_failed", error=f"{type(error).__name__}: {error}", then="tries again")
-                    await self._pause(RETRY_S)
+                    await pause(self.stop, RETRY_S)
                 except Exception as error:
                     if not is_away(error):
                         raise
@@ -80,7 +79,7 @@ class Materialiser:
                         # Perhaps the batch was more than the database can write in time.
                         self.source.most_records = max(1, self.source.most_records // 2)
                     self._note_away(error)
-                    await self._pause(RETRY_S)
+                    await pause(self.stop, RETRY_S)
         finally:
             await end_tasks([watching])
             await self.source.stop()
@@ -92,7 +91,7 @@ class Materialiser:
         try:
             # A batch's joins fit in memory, so that they are hashed; there is one such session.
             await connection.execute("SET work_mem = '64MB'")
-            if await self._await_schema(connection) and await self._await_turn(connection):
+            if await self._may_work(connection):
                 await self._seek(connection)
                 self._note_back()
                 await self._pump(connection)
@@ -102,33 +101,6 @@ class Materialiser:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(connection.close(), timeout=2)
             connection.terminate()
-
-    async def _await_schema(self, connection: Connection) -> bool:
-        told = False
-        while not self.stop.is_set():
-            state = await schema.state(connection, self.settings.database_schema)
-            if state in (schema.SchemaState.CURRENT, schema.SchemaState.AHEAD):
-                return True
-            self._waits = f"the database's schema is {state}: slugline db migrate"
-            if not told:
-                log.warning("schema_not_ready", state=state, then="waiting for: slugline db migrate")
-                told = True
-            await self._pause(RETRY_S)
-        return False
-
-    async def _await_turn(self, connection: Connection) -> bool:
-        told = False
-        while not self.stop.is_set():
-            if await connection.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", WRITER_LOCK, self.settings.database_schema):
-                return True
-            self._waits = "stands by: another materialiser writes"
-            if not told:
-                self._note_back()
-                self._waits = "stands by: another materialiser writes"
-                log.info("stands_by", then="takes over when the one that writes ends")
-                told = True
-            await self._pause(RETRY_S)
-        return False
 
     async def _seek(self, connection: Connection) -> None:
         stored = await stored_offsets(connection)
@@ -250,6 +222,16 @@ class Materialiser:
         lag, limit = sum(self._lags().values()), self.settings.materialise_lag_limit_messages
         return None if lag <= limit else f"{lag:,} records wait, more than {limit:,}"
 
+    async def _may_work(self, connection: Connection) -> bool:
+        name = self.settings.database_schema
+        return await await_schema(connection, name, self.stop, self._wait_for) and await await_turn(
+            connection, WRITER_LOCK, name, self.stop, self._wait_for, who="another materialiser", does="writes"
+        )
+
+    def _wait_for(self, what: str) -> None:
+        self._note_back()
+        self._waits = what
+
     def _note_away(self, error: BaseException) -> None:
         self._waits = f"the database does not answer: {type(error).__name__}"
         if self._away_since is None:
@@ -261,10 +243,6 @@ class Materialiser:
         if self._away_since is not None:
             log.info("database_answers", after_s=round(time.monotonic() - self._away_since, 1))
             self._away_since = None
-
-    async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.stop.wait(), timeout=seconds)
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
         task: asyncio.Future[Any] = asyncio.ensure_future(work)

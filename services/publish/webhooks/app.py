@@ -6,9 +6,9 @@ import time
 from typing import Final
 from uuid import UUID
 
-from services.publish import schema
 from services.publish.config import WebhookSettings
 from services.publish.connect import Connection, Pool, connect, is_away, open_pool
+from services.publish.turn import RETRY_S, await_schema, await_turn, pause
 from services.publish.webhooks import endpoints, queue
 from services.publish.webhooks.lane import STAGE, Lane
 from services.publish.webhooks.send import Sender
@@ -21,7 +21,6 @@ log = get_logger()
 
 TURN_LOCK: Final = 0x5C07
 """Advisory lock, with the schema's name as its second part: one worker delivers, others stand by."""
-RETRY_S: Final = 1.0
 TEND_S: Final = 5.0
 TIDY_S: Final = 3_600.0
 DRAIN_S: Final = 8.0
@@ -56,14 +55,14 @@ class WebhookWorker:
                     if not is_away(error):
                         raise
                     self._note_away(error)
-                    await self._pause(RETRY_S)
+                    await pause(self.stop, RETRY_S)
 
     # One connection's life
 
     async def _session(self, sender: Sender) -> None:
         connection = await connect(self.settings, STAGE)
         try:
-            if await self._await_schema(connection) and await self._await_turn(connection):
+            if await self._may_work(connection):
                 self._note_back()
                 pool = await open_pool(self.settings, STAGE)
                 try:
@@ -75,31 +74,6 @@ class WebhookWorker:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(connection.close(), timeout=2)
             connection.terminate()
-
-    async def _await_schema(self, connection: Connection) -> bool:
-        told = False
-        while not self.stop.is_set():
-            state = await schema.state(connection, self.settings.database_schema)
-            if state in (schema.SchemaState.CURRENT, schema.SchemaState.AHEAD):
-                return True
-            self._waits = f"the database's schema is {state}: slugline db migrate"
-            if not told:
-                log.warning("schema_not_ready", state=state, then="waiting for: slugline db migrate")
-                told = True
-            await self._pause(RETRY_S)
-        return False
-
-    async def _await_turn(self, connection: Connection) -> bool:
-        told = False
-        while not self.stop.is_set():
-            if await connection.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", TURN_LOCK, self.settings.database_schema):
-                return True
-            self._waits = "stands by: another worker delivers"
-            if not told:
-                log.info("stands_by", then="takes over when the one that delivers ends")
-                told = True
-            await self._pause(RETRY_S)
-        return False
 
     async def _deliver(self, connection: Connection, pool: Pool, sender: Sender) -> None:
         lanes: dict[UUID, tuple[Lane, asyncio.Task[None]]] = {}
@@ -153,6 +127,16 @@ class WebhookWorker:
 
     # Besides
 
+    async def _may_work(self, connection: Connection) -> bool:
+        name = self.settings.database_schema
+        return await await_schema(connection, name, self.stop, self._wait_for) and await await_turn(
+            connection, TURN_LOCK, name, self.stop, self._wait_for, who="another worker", does="delivers"
+        )
+
+    def _wait_for(self, what: str) -> None:
+        self._note_back()
+        self._waits = what
+
     def _note_away(self, error: BaseException) -> None:
         self._waits = f"the database does not answer: {type(error).__name__}"
         if not self._told_away:
@@ -164,10 +148,6 @@ class WebhookWorker:
         if self._told_away:
             self._told_away = False
             log.info("database_answers")
-
-    async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.stop.wait(), timeout=seconds)
 
 
 async def run(settings: WebhookSettings, stop: asyncio.Event) -> None:

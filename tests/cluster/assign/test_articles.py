@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.cluster.assign.join import score_of
 from shared import ids
 from shared.contracts import StoryStatus
 from shared.errors import InvalidMessage, Refused
@@ -27,7 +28,7 @@ def test_a_like_article_joins_with_the_next_number_and_evidence(partition: Parti
     (event,) = partition.take(article(1), article(2))
     assert (event.reason, event.revision, event.article_count, event.publisher_count) == ("article_added", 2, 2, 2)
     assert event.evidence is not None
-    assert event.evidence.score > 0.99
+    assert event.evidence.score == round(score_of([1.0], 1), 4)
     assert event.evidence.nearest == (article_uuid(1),)
     assert event.actor.kind == "machine"
     assert partition.consumer.members[article_uuid(2)].number == 2
