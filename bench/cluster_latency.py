@@ -11,25 +11,21 @@ import asyncio
 import contextlib
 import hashlib
 import os
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from bench.broker import own_broker
 from bench.pipeline import articles
 from deploy.local.kafka import Broker
-from deploy.local.ports import free_ports
 from deploy.local.services import COMMON_ENVIRONMENT
-from deploy.local.supervise import Watchdog
 from shared import ids
 from shared.contracts import Article, Publisher, StoryUpdated
 from shared.kafka import admin as kafka_admin
@@ -177,19 +173,10 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=100)
     parser.add_argument("--seconds", type=float, default=20)
     arguments = parser.parse_args()
-    folder, watchdog = Path(tempfile.mkdtemp(prefix="slugline-latency-")), Watchdog()
-    port, controller_port = free_ports(2)
-    broker = Broker(folder, port, controller_port, watchdog)
-    try:
-        broker.prepare()
-        broker.start()
+    with own_broker() as (broker, _):
         asyncio.run(_topics(broker.bootstrap_servers))
         with running(broker):
             measure(broker, vars(arguments))
-    finally:
-        broker.kill()
-        watchdog.close()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

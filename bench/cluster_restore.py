@@ -9,20 +9,15 @@ import argparse
 import asyncio
 import json
 import resource
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
+from bench.broker import own_broker
 from bench.cluster_decide import inputs
-from deploy.local.kafka import Broker
-from deploy.local.ports import free_ports
-from deploy.local.supervise import Watchdog
 from services.cluster.assign.decide import AssignLogic
 from services.cluster.assign.index import Link
 from services.cluster.config import AssignSettings
@@ -128,18 +123,9 @@ def main() -> None:
     if arguments.restore_from:
         print(json.dumps(asyncio.run(restore(AssignSettings(kafka_bootstrap_servers=arguments.restore_from)))))
         return
-    folder, watchdog = Path(tempfile.mkdtemp(prefix="slugline-restore-")), Watchdog()
-    port, controller_port = free_ports(2)
-    broker = Broker(folder, port, controller_port, watchdog)
-    try:
-        broker.prepare()
-        broker.start()
+    with own_broker() as (broker, _):
         for count in arguments.stories:
             print(asyncio.run(measure(broker.bootstrap_servers, count)), flush=True)
-    finally:
-        broker.kill()
-        watchdog.close()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

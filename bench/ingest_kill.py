@@ -8,7 +8,6 @@ article not yet in the topic.
 
 import argparse
 import asyncio
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -22,10 +21,8 @@ from typing import Any
 import aiohttp
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from bench.broker import own_broker
 from bench.ingest_web import ALLOWED, Plan, page_path, recorded_web
-from deploy.local.kafka import Broker
-from deploy.local.ports import free_ports
-from deploy.local.supervise import Watchdog
 from services.ingest.identity import canonical_url
 from services.ingest.registry import new_feed, register
 from shared import logs
@@ -192,19 +189,10 @@ def _running(pairs: list[list[Service]]) -> Iterator[None]:
 
 
 async def _on_own_broker(plan: Plan, options: argparse.Namespace) -> Outcome:
-    watchdog = Watchdog()
-    port, controller_port = free_ports(2)
-    with tempfile.TemporaryDirectory() as folder:
-        broker = Broker(Path(folder), port, controller_port, watchdog)
-        broker.prepare()
-        try:
-            broker.start()
-            async with kafka_admin.connected(broker.bootstrap_servers) as admin:
-                await kafka_admin.recreate(admin)
-            return await run(broker.bootstrap_servers, Path(folder), plan, workers=options.workers, kills=options.kills, seed=options.seed)
-        finally:
-            broker.kill()
-            watchdog.close()
+    with own_broker() as (broker, folder):
+        async with kafka_admin.connected(broker.bootstrap_servers) as admin:
+            await kafka_admin.recreate(admin)
+        return await run(broker.bootstrap_servers, folder, plan, workers=options.workers, kills=options.kills, seed=options.seed)
 
 
 def main() -> None:

@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import multiprocessing
 import resource
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -26,9 +25,7 @@ import uvloop
 from aiohttp import web
 from prometheus_client import REGISTRY
 
-from deploy.local.kafka import Broker
-from deploy.local.ports import free_ports
-from deploy.local.supervise import Watchdog
+from bench.broker import own_broker
 from services.ingest.config import PollSettings
 from services.ingest.extraction.pool import ExtractorPool
 from services.ingest.http import Fetcher
@@ -171,17 +168,8 @@ async def poll_each_once(logic: PollLogic, feeds: int) -> None:
 
 async def measure_service(settings: PollSettings, urls: list[str]) -> bool:
     """Register feeds and let the service poll each once."""
-    watchdog = Watchdog()
-    port, controller_port = free_ports(2)
-    with tempfile.TemporaryDirectory() as folder:
-        broker = Broker(Path(folder), port, controller_port, watchdog)
-        broker.prepare()
-        try:
-            broker.start()
-            return await run_service(settings.model_copy(update={"kafka_bootstrap_servers": broker.bootstrap_servers}), urls)
-        finally:
-            broker.kill()
-            watchdog.close()
+    with own_broker() as (broker, _):
+        return await run_service(settings.model_copy(update={"kafka_bootstrap_servers": broker.bootstrap_servers}), urls)
 
 
 async def run_service(settings: PollSettings, urls: list[str]) -> bool:

@@ -6,7 +6,6 @@ all the time. Every two seconds the processes' own metrics and memory are read; 
 
 import argparse
 import asyncio
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,10 +17,9 @@ import aiohttp
 import psutil  # type: ignore[import-untyped]
 from prometheus_client import parser
 
+from bench.broker import own_broker
 from bench.ingest_web import ALLOWED, Plan, recorded_web
-from deploy.local.kafka import Broker
 from deploy.local.ports import free_ports
-from deploy.local.supervise import Watchdog
 from services.ingest.registry import new_feed, register
 from shared import logs
 from shared.kafka import admin as kafka_admin
@@ -72,19 +70,10 @@ def main() -> None:
 
 
 async def _on_own_broker(plan: Plan, seconds: float) -> list[Sample]:
-    watchdog = Watchdog()
-    port, controller_port = free_ports(2)
-    with tempfile.TemporaryDirectory() as folder:
-        broker = Broker(Path(folder), port, controller_port, watchdog)
-        broker.prepare()
-        try:
-            broker.start()
-            async with kafka_admin.connected(broker.bootstrap_servers) as admin:
-                await kafka_admin.recreate(admin)
-            return await run(broker.bootstrap_servers, Path(folder), plan, seconds)
-        finally:
-            broker.kill()
-            watchdog.close()
+    with own_broker() as (broker, folder):
+        async with kafka_admin.connected(broker.bootstrap_servers) as admin:
+            await kafka_admin.recreate(admin)
+        return await run(broker.bootstrap_servers, folder, plan, seconds)
 
 
 async def run(broker: str, folder: Path, plan: Plan, seconds: float) -> list[Sample]:
