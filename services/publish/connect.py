@@ -33,7 +33,17 @@ def is_away(error: BaseException) -> bool:
 
     Those are SQLSTATE classes 08, 40, 53 and 57 and 25006, and failures of the connection itself.
     """
-    return isinstance(error, _AWAY) or (isinstance(error, asyncpg.InterfaceError) and "clos" in str(error))
+    return isinstance(error, _AWAY) or is_broken(error) or (isinstance(error, asyncpg.InterfaceError) and "clos" in str(error))
+
+
+def is_broken(error: BaseException) -> bool:
+    """Say whether the connection, whatever it says of itself, can't be used again.
+
+    A server that ends a session says so and then closes it. A query between the two finds asyncpg reading that last word, and raises
+    `InternalClientError` (MagicStack/asyncpg#784, sqlalchemy/sqlalchemy#13241). Two tasks on one connection, which would be an error of
+    ours, raise `InterfaceError` instead.
+    """
+    return isinstance(error, asyncpg.InternalClientError)
 
 
 async def set_up(connection: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 
 from services.publish.config import PublishSettings
-from services.publish.connect import Connection, Pool, connect, is_away, open_pool
+from services.publish.connect import Connection, Pool, connect, is_away, is_broken, open_pool
 from services.publish.read import Database as Readable
 from services.publish.schema import SchemaState, state
 from shared.errors import Unreachable
@@ -52,7 +52,12 @@ class Connections:
         try:
             pool = await self.pool()
             async with pool.acquire(timeout=ACQUIRE_S) as connection:
-                yield connection
+                try:
+                    yield connection
+                except Exception as error:
+                    if is_broken(error):
+                        connection.terminate()  # or the pool would lend it out again
+                    raise
         except Exception as error:
             if not must_wait(error):
                 raise
