@@ -1,10 +1,11 @@
 """The web service under load, with many stories in the database and news flowing in: `python -m bench.web`.
 
 It measures, in one run on a Postgres of its own:
-- server time of pages and API answers, asked at a fixed rate (latency counts from when a request was due, not from when it was sent),
-  while articles are written into the same database;
+- latency of pages, API answers and searches, asked at a fixed rate (it counts from when a request was due, not from when it was sent),
+  while articles are written into the same database, beside that of a bare uvicorn handler asked at the same time: what the machine adds;
 - a feed's answer from the API against a bare uvicorn handler that sends the same bytes, both asked as fast as they answer;
 - the memory of the process with many listeners of its event stream, and how late they hear of a change.
+On a machine that does other work too, `chrt -r 1 python -m bench.web` (as root) shows what a quiet one would.
 """
 
 import argparse
@@ -21,9 +22,10 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlencode
 
 import asyncpg
 
@@ -49,6 +51,28 @@ SELECT md5('a' || n || '/' || k)::uuid, md5('s' || n)::uuid, k, 1, true, NULL, '
     now() - n * interval '20 seconds', now(), k
 FROM generate_series(1, $1) n, generate_series(1, 4) k;
 """
+FILL_ARTICLES = """
+INSERT INTO articles (article_id, version, status, url, canonical_url, appearances, publisher_id, publisher_name, title, text, truncated,
+    summary, authors, image, language, published_at, fetched_at, content_hash, extraction, appended_at)
+SELECT m.article_id, 1, 'published', m.url, m.url, '{}', m.publisher_id, m.publisher_name, m.title,
+    CASE WHEN words.told IS NULL THEN '' ELSE 'The council of place ' || s.source_offset || ' voted on the harbour toll. ' || words.told END,
+    false, '', '{}', m.url || '/picture.jpg', s.language, m.published_at, m.fetched_at, '', 'full', m.fetched_at
+FROM story_members m JOIN stories s USING (story_id)
+CROSS JOIN LATERAL (
+    SELECT string_agg('word' || (hashint8(s.source_offset * 1000 + k + m.number) & 16383), ' ') AS told
+    FROM generate_series(1, CASE WHEN s.source_offset <= $2 THEN 100 ELSE 0 END) k
+) words
+"""
+WITH_TEXT = 7_500
+"""Stories, the newest, whose articles have their text still: 110 words each."""
+FILL_WORDS = """
+INSERT INTO search_words (word, folded)
+SELECT word, word FROM (SELECT DISTINCT left(translate(md5('w' || n), '0123456789', 'ghijklmnop'), 5 + n % 5) AS word FROM generate_series(1, 50000) n) w
+UNION VALUES ('council', 'council'), ('number', 'number'), ('votes', 'votes'), ('harbour', 'harbour'), ('toll', 'toll'), ('talks', 'talks')
+"""
+SEARCHES = {
+    "common word": "harbour", "two words": "council 5123", "rare word": "word4711", "phrase": '"harbour toll" 77', "misspelt": "harbuor tol", "none": "zeppelin",
+}  # fmt: skip
 FILL_BRIEFS = """
 INSERT INTO story_briefs (story_id, story_revision, sections, corrected, made_by, appended_at, plain)
 SELECT md5('s' || n)::uuid, 3, s.sections, false, 'extractive', now(), 'Council ' || n || ' voted on the harbour toll.'
@@ -104,7 +128,7 @@ class Connection:
     async def get(self, path: str, *, gzip: bool = True) -> tuple[int, int]:
         """Ask, and give the status and the body's bytes."""
         accept = "Accept-Encoding: gzip\r\n" if gzip else ""
-        self.writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n{accept}\r\n".encode())
+        self.writer.write(f"GET {path.partition('#')[0]} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n{accept}\r\n".encode())
         head = await self.reader.readuntil(b"\r\n\r\n")
         length = int(next(line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")))
         await self.reader.readexactly(length)
@@ -136,6 +160,8 @@ async def at_rate(port: int, rate: float, seconds: float, paths: Sequence[str], 
 
 def kind(path: str) -> str:
     """Name what a path is."""
+    if "#" in path:
+        return "search: " + path.partition("#")[2]
     head = path.partition("?")[0].split("/")
     return "/".join(head[:2]) if head[1] != "api" else "/".join(head[:3])
 
@@ -167,7 +193,7 @@ def cpu_s(pid: int) -> float:
 
 
 async def write_news(url: str, rate: float, stories: int, stop: asyncio.Event) -> None:
-    """Write `rate` articles a second as the materialiser would: member, story, update, entries, signal; ten in one transaction."""
+    """Write `rate` articles a second as the materialiser would: article, member, story, update, entries, signal; ten in one transaction."""
     connection = await asyncpg.connect(url)
     offset = await connection.fetchval("SELECT next_offset FROM consumed_offsets")
     random_ = random.Random(1)
@@ -187,6 +213,15 @@ async def write_news(url: str, rate: float, stories: int, stop: asyncio.Event) -
                 await connection.execute(
                     "INSERT INTO story_members SELECT gen_random_uuid(), story_id, $2 + 1000, 1, true, NULL, title, url, publisher_id,"
                     " publisher_name, now(), now(), $2 FROM story_members WHERE story_id = $1 AND number = 1",
+                    story_id,
+                    revision,
+                )
+                await connection.execute(
+                    "INSERT INTO articles (article_id, version, status, url, canonical_url, appearances, publisher_id, publisher_name, title,"
+                    " text, truncated, summary, authors, language, published_at, fetched_at, content_hash, extraction, appended_at)"
+                    " SELECT m.article_id, 1, 'published', m.url, m.url, '{}', m.publisher_id, m.publisher_name, m.title, t.text, false, '', '{}',"
+                    " t.language, now(), now(), '', 'full', now() FROM story_members m, articles t"
+                    " WHERE m.story_id = $1 AND m.number = $2 + 1000 AND t.article_id = md5('a' || 1 + $2 * 7 % 1000 || '/1')::uuid",
                     story_id,
                     revision,
                 )
@@ -226,7 +261,7 @@ async def database(stories: int) -> AsyncIterator[str]:
         connection = await asyncpg.connect(url)
         for statement in (FILL, FILL_MEMBERS, FILL_BRIEFS):
             await connection.execute(statement.replace("$1", str(stories)))
-        for statement in (FILL_ENTRIES, FILL_UPDATES, OFFSETS, "ANALYZE"):
+        for statement in (FILL_ARTICLES.replace("$2", str(WITH_TEXT)), FILL_WORDS, FILL_ENTRIES, FILL_UPDATES, OFFSETS, "ANALYZE"):
             await connection.execute(statement)
         await connection.execute("VACUUM ANALYZE")
         await connection.close()
@@ -238,7 +273,7 @@ async def database(stories: int) -> AsyncIterator[str]:
 
 
 @contextlib.contextmanager
-def process(arguments: list[str], port: int, environment: dict[str, str] | None = None) -> AsyncIterator[subprocess.Popen[bytes]]:  # type: ignore[misc]
+def process(arguments: list[str], port: int, environment: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block ends."""
     running = subprocess.Popen([sys.executable, *arguments], env={**os.environ, **(environment or {})}, stderr=subprocess.DEVNULL)
     try:
@@ -297,20 +332,26 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
                     f"/feeds/publisher/outlet{random_.randint(0, 199)}.example".replace("/feeds/publisher/", "/publishers/"),
                 ]
             random_.shuffle(paths)
+            searches = [f"/search?{urlencode({'q': asked})}#{name}" for name, asked in SEARCHES.items()]
             await at_rate(port, 50, 3, paths, 16)
-            stop = asyncio.Event()
-            writing = asyncio.create_task(write_news(url, options.articles, options.stories, stop))
-            used_s = cpu_s(web.pid)
-            took = await at_rate(port, options.rate, options.seconds, paths, 64)
-            told["web_cpu_ms_a_request"] = round((cpu_s(web.pid) - used_s) * 1000 / (options.rate * options.seconds), 2)
-            stop.set()
-            await writing
-            everything = [seconds for found in took.values() for seconds in found]
-            told["latency_ms"] = {name: spread(found) for name, found in sorted({**took, "all": everything}.items())}
-            told["machine_ms"] = await hiccups(options.seconds / 2)
             _, told["feed_bytes"] = await (await Connection(port).open()).get("/api/feeds/top", gzip=False)
             bare = ["-c", BARE, str(bare_port), f"http://127.0.0.1:{port}/api/feeds/top"]
             with process(bare, bare_port) as bare_process:
+                stop = asyncio.Event()
+                writing = asyncio.create_task(write_news(url, options.articles, options.stories, stop))
+                used_s = cpu_s(web.pid)
+                took, searched, floor = await asyncio.gather(
+                    at_rate(port, options.rate, options.seconds, paths, 64),
+                    at_rate(port, options.searches, options.seconds, searches, 8),
+                    at_rate(bare_port, options.rate / 4, options.seconds, ["/"], 8),
+                )
+                told["web_cpu_ms_a_request"] = round((cpu_s(web.pid) - used_s) * 1000 / (options.rate * options.seconds), 2)
+                stop.set()
+                await writing
+                everything = [seconds for found in took.values() for seconds in found]
+                told["latency_ms"] = {name: spread(found) for name, found in sorted({**took, "all": everything}.items())}
+                told["search_ms"] = {name: spread(found) for name, found in sorted(searched.items())}
+                told["bare_ms"] = spread(floor["/"])
                 rounds = []
                 for _ in range(3):
                     bare_rps = await saturate(bare_port, "/", 3, 16, gzip=False)
@@ -346,19 +387,13 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
     return told
 
 
-async def hiccups(seconds: float) -> dict[str, float]:
-    """Give how late this process itself is woken on this machine now: what no server's p99 can be below."""
-    late, end = [], time.perf_counter() + seconds
-    while (due := time.perf_counter() + 0.003) < end:
-        await asyncio.sleep(0.003)
-        late.append(time.perf_counter() - due)
-    return spread(late)
-
-
 def spread(seconds: list[float]) -> dict[str, float]:
     """Give count, median, p99 and the worst in milliseconds."""
     ordered = sorted(seconds)
-    at = lambda part: round(ordered[min(int(len(ordered) * part), len(ordered) - 1)] * 1000, 1)  # noqa: E731
+
+    def at(part: float) -> float:
+        return round(ordered[min(int(len(ordered) * part), len(ordered) - 1)] * 1000, 1)
+
     return {"n": len(ordered), "p50": at(0.5), "p99": at(0.99), "max": at(1.0)}
 
 
@@ -369,6 +404,7 @@ def main() -> None:
     arguments.add_argument("--rate", type=float, default=300)
     arguments.add_argument("--seconds", type=float, default=20)
     arguments.add_argument("--articles", type=float, default=100)
+    arguments.add_argument("--searches", type=float, default=5, help="a second, beside the rate")
     arguments.add_argument("--listeners", type=int, default=1_000)
     print(json.dumps(asyncio.run(measure(arguments.parse_args())), indent=2))
 

@@ -84,7 +84,7 @@ def router(site: Site) -> APIRouter:
         """Give a page of a feed, the first story first."""
         base_url = site.base_url(request)
         async with site.connections.read() as db:
-            page = await feed_stories(db, feed, after=_after(cursor), limit=limit)
+            page = await feed_stories(site, db, feed, after=_after(cursor), limit=limit)
         return _json(
             {
                 "id": page.feed,

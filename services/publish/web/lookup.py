@@ -12,6 +12,8 @@ from services.publish.web.site import Site
 
 LONGEST_FEED = 400
 SEARCH_WAIT_S = 3.0
+PUBLISHER_KEPT_S = 60.0
+PUBLISHERS_KEPT = 1_000
 
 _VIEW = "SELECT title FROM feed_views WHERE feed = $1"
 _KNOWN = "SELECT EXISTS (SELECT FROM feed_entries WHERE feed = $1)"
@@ -28,7 +30,7 @@ class FeedStories:
     next: read.Page | None
 
 
-async def feed_stories(db: read.Database, feed: str, *, after: read.Page | None, limit: int) -> FeedStories:
+async def feed_stories(site: Site, db: read.Database, feed: str, *, after: read.Page | None, limit: int) -> FeedStories:
     """Give a page of a feed; Top Headlines in an order of diverse topics. Raises a 404 problem for a feed that is none."""
     if len(feed) > LONGEST_FEED or "\0" in feed:
         raise not_found("feed")
@@ -37,7 +39,7 @@ async def feed_stories(db: read.Database, feed: str, *, after: read.Page | None,
     named = ""
     if kind not in ("top", "language", "country"):
         if kind == "publisher":
-            publisher = await read.publisher(db, feed.partition("/")[2])
+            publisher = await about_publisher(site, db, feed.partition("/")[2])
             named = publisher.name if publisher else ""
         else:
             named = await db.fetchval(_VIEW, feed) or ""
@@ -53,6 +55,20 @@ async def all_feeds(site: Site, db: read.Database) -> tuple[read.FeedSummary, ..
     if site.feeds is None:
         site.feeds = await read.feeds(db)
     return site.feeds
+
+
+async def about_publisher(site: Site, db: read.Database, publisher_id: str) -> read.Publisher | None:
+    """Give an outlet. Counts that have reached their end stay as they are for a minute: each reads a thousand rows."""
+    kept = site.publishers.get(publisher_id)
+    if kept is not None and site.clock() - kept[0] < PUBLISHER_KEPT_S:
+        return kept[1]
+    site.publishers.pop(publisher_id, None)
+    found = await read.publisher(db, publisher_id)
+    if found is not None and min(found.article_count, found.story_count) >= read.COUNTED:
+        if len(site.publishers) >= PUBLISHERS_KEPT:
+            del site.publishers[next(iter(site.publishers))]
+        site.publishers[publisher_id] = (site.clock(), found)
+    return found
 
 
 async def whole_story(db: read.Database, story_id: UUID, *, member_limit: int) -> read.StoryDetail | read.Redirect:

@@ -15,7 +15,7 @@ from services.publish.feeds.syndicate import MEDIA_TYPES, write
 from services.publish.web import present, syndication, views
 from services.publish.web.api import day_after, midnight
 from services.publish.web.cursor import read_cursor, write_cursor
-from services.publish.web.lookup import all_feeds, feed_stories, search_stories, whole_story
+from services.publish.web.lookup import about_publisher, all_feeds, feed_stories, search_stories, whole_story
 from services.publish.web.problems import ProblemRaised, not_found
 from services.publish.web.render import assets, render
 from services.publish.web.site import Site
@@ -103,7 +103,7 @@ def router(site: Site) -> APIRouter:
     @routes.get("/")
     async def front(request: Request) -> Response:
         async with site.connections.read() as db:
-            found = await feed_stories(db, "top", after=None, limit=settings.page_stories)
+            found = await feed_stories(site, db, "top", after=None, limit=settings.page_stories)
             latest = await read.latest_stories(db, limit=LATEST + LARGE)
         large = {story.story_id for story in found.stories[:LARGE]}
         page = views.FeedPage(
@@ -139,7 +139,7 @@ def router(site: Site) -> APIRouter:
         if feed.startswith("publisher/"):
             return RedirectResponse(f"/publishers/{quote(feed.partition('/')[2], safe='')}", status_code=308)
         async with site.connections.read() as db:
-            found = await feed_stories(db, feed, after=_after(request), limit=settings.page_stories)
+            found = await feed_stories(site, db, feed, after=_after(request), limit=settings.page_stories)
         first = "cursor" not in request.query_params
         page = views.FeedPage(
             feed_id=feed,
@@ -155,7 +155,7 @@ def router(site: Site) -> APIRouter:
 
     async def _syndicated_feed(request: Request, feed: str, form: str) -> Response:
         async with site.connections.read() as db:
-            found = await feed_stories(db, feed, after=None, limit=settings.page_stories)
+            found = await feed_stories(site, db, feed, after=None, limit=settings.page_stories)
         body = write(syndication.of_feed(found, site.base_url(request), form), form)
         return Response(body, media_type=MEDIA_TYPES[form])
 
@@ -292,7 +292,7 @@ def router(site: Site) -> APIRouter:
             raise not_found("publisher")
         feed = f"publisher/{publisher}"
         async with site.connections.read() as db:
-            about = await read.publisher(db, publisher)
+            about = await about_publisher(site, db, publisher)
             if about is None:
                 raise not_found("publisher")
             found = await read.feed_page(db, feed, limit=settings.page_stories, after=_after(request))

@@ -43,6 +43,8 @@ class Site:
     """The list of feeds, counted beside the requests since that takes tens of milliseconds; None before it was first asked for."""
     feeds_asked_s: float = float("-inf")
     feeds_due_s: float = float("-inf")
+    publishers: dict[str, tuple[float, read.Publisher]] = field(default_factory=dict)
+    """Outlets whose counts have reached their end, each with when it was asked for; see `lookup.about_publisher`."""
     searching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SEARCHES))
 
     async def look(self) -> None:
