@@ -24,6 +24,8 @@ from shared.contracts import Features
 WINDOW_DAYS: Final = 14.0
 """Articles further apart are never the same event."""
 MAX_LINKS: Final = 40
+LEAST_LINK: Final = 0.01
+"""Probability below which two articles are not linked at all: it says nothing, and most candidates have less."""
 CANDIDATES: Final = 60
 """Articles that share the most rare words with a new one, which are then compared exactly."""
 POSTINGS_BUDGET: Final = 6_000
@@ -45,6 +47,7 @@ _TERMS = 160
 _DIMENSIONS = 256
 _UNIT = 256.0
 _FIRST_CAPACITY = 256
+_LOG_OF_NONE = np.log(np.float32(0.5))
 _BLOCKS = ("_terms", "_weights", "_vectors", "_days", "_known", "_alive", "_keys")
 
 Ints: TypeAlias = npt.NDArray[np.int32]
@@ -103,9 +106,11 @@ class SimilarityIndex:
         self._postings: list[array[int]] = []
         self._rarity = np.zeros(_FIRST_CAPACITY, np.float32)
         self._df = np.zeros(_FIRST_CAPACITY, np.int32)
+        self._log_df = np.full(_FIRST_CAPACITY, _LOG_OF_NONE, np.float32)
         self._query = np.zeros(_FIRST_CAPACITY, np.float32)
         self._sum = np.zeros(_DIMENSIONS, np.int64)
         self._moment = self._usual.copy()
+        self._product = np.empty_like(self._moment)
         self._uncounted: list[npt.NDArray[np.float64]] = []
         self._uncounted_times: list[int] = []
         self._allocate(_FIRST_CAPACITY)
@@ -155,7 +160,7 @@ class SimilarityIndex:
         self._known[slot] = time_known
         self._alive[slot] = True
         self._keys[slot] = article_id.int & 0xFFFF_FFFF_FFFF_FFFF
-        self._df[places] += 1
+        self._count_terms(np.array(places, np.intp), 1)
         for place in places:
             self._postings[place].append(slot)
         self._count(decoded.vector, 1)
@@ -166,7 +171,7 @@ class SimilarityIndex:
         if slot is None:
             return
         self._alive[slot] = False
-        self._df[self._terms[slot][self._weights[slot] > 0]] -= 1
+        self._count_terms(self._terms[slot][self._weights[slot] > 0], -1)
         self._count(self._vectors[slot], -1)
 
     def hand_over(self, article_id: UUID, to: Self) -> None:
@@ -204,6 +209,8 @@ class SimilarityIndex:
         if not len(slots):
             return []
         chances = score.probability(self._model.log_odds(rows) + score.time_log_odds(days, known))
+        linked = chances >= LEAST_LINK
+        slots, chances = slots[linked], chances[linked]
         best = np.lexsort((self._keys[slots], -self._days[slots], -chances))[:MAX_LINKS]
         held = self._held
         return [Link(held[slot], chance) for slot, chance in zip(slots[best].tolist(), chances[best].tolist(), strict=True)]
@@ -244,16 +251,21 @@ class SimilarityIndex:
 
     # Words
 
-    def _idf(self, places: Any) -> Floats:
-        own = np.log((len(self._slots) + IDF_PRIOR) / (self._df[places] + 0.5))
-        return np.maximum(np.minimum(own, self._rarity[places]), 0.01).astype(np.float32)  # type: ignore[no-any-return]
+    def _count_terms(self, places: npt.NDArray[Any], times: int) -> None:
+        self._df[places] += times
+        self._log_df[places] = np.log(self._df[places].astype(np.float32) + np.float32(0.5))
+
+    def _idf(self, places: Ints) -> Floats:
+        own = np.float32(np.log(len(self._slots) + IDF_PRIOR)) - self._log_df.take(places)
+        idf: Floats = np.maximum(np.minimum(own, self._rarity.take(places)), np.float32(0.01))
+        return idf
 
     def _weighed(self, decoded: Decoded) -> tuple[Ints, Floats]:
         """Give the terms' places (-1 where the index has none such) and idf."""
         known = self._places
         places = np.array([known.get(identity, -1) for identity in decoded.ids], np.int32)
-        own = np.log((len(self._slots) + IDF_PRIOR) / (np.where(places >= 0, self._df[places], 0) + 0.5))
-        return places, np.maximum(np.minimum(own, decoded.rarities), 0.01).astype(np.float32)
+        own = np.float32(np.log(len(self._slots) + IDF_PRIOR)) - np.where(places >= 0, self._log_df[places], _LOG_OF_NONE)
+        return places, np.maximum(np.minimum(own, decoded.rarities), np.float32(0.01))
 
     def _words(self, places: Ints, mine: Floats, slots: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
         norm = max(float(np.sqrt((mine * mine).sum())), 1e-6)
@@ -261,7 +273,7 @@ class SimilarityIndex:
         self._query[places[held]] = mine[held]
         terms = self._terms[slots]
         theirs = self._weights[slots] * self._idf(terms)
-        dots = (self._query[terms] * theirs).sum(axis=1)
+        dots = (self._query.take(terms) * theirs).sum(axis=1)
         self._query[places[held]] = 0
         words = dots / (norm * np.maximum(np.sqrt((theirs * theirs).sum(axis=1)), 1e-6))
         share = np.where(held, self._df[places], 0) / (len(self._slots) + MEAN_PRIOR)
@@ -282,7 +294,11 @@ class SimilarityIndex:
         if self._uncounted:
             vectors, times = np.stack(self._uncounted), np.array(self._uncounted_times, np.float64)
             self._sum += (times @ vectors).astype(np.int64)
-            self._moment += (vectors * times[:, None]).T @ vectors
+            if len(vectors) == 1:  # the usual case, by half the time
+                np.multiply(vectors.T * times, vectors, out=self._product)
+            else:
+                np.matmul((vectors * times[:, None]).T, vectors, out=self._product)
+            self._moment += self._product
             self._uncounted.clear()
             self._uncounted_times.clear()
 
@@ -299,7 +315,8 @@ class SimilarityIndex:
         cosines = (theirs * mine).sum(axis=1) / np.maximum(np.sqrt((theirs * theirs).sum(axis=1)), 1e-6)
         wide = mine.astype(np.float64)
         usual = float((centre * mine).sum()) * held / (held + MEAN_PRIOR)
-        moment = float((wide * (self._moment * wide).sum(axis=1)).sum()) / (_UNIT**2 * (held + SPREAD_PRIOR))
+        # einsum without `optimize` sums in a fixed order of its own, not by BLAS.
+        moment = float((wide * np.einsum("ij,j->i", self._moment, wide)).sum()) / (_UNIT**2 * (held + SPREAD_PRIOR))
         variance = moment - usual**2
         spread = np.sqrt(max(variance, 0.0) + MEANING_FLOOR**2)
         return cosines.astype(np.float32), np.maximum(cosines / spread, 0).astype(np.float32)
@@ -376,9 +393,9 @@ class SimilarityIndex:
                 self._postings.append(array("i"))
                 self._hashes.append(identity)
                 if place >= len(self._df):
-                    for name in ("_rarity", "_df", "_query"):
+                    for name, empty in (("_rarity", 0), ("_df", 0), ("_log_df", _LOG_OF_NONE), ("_query", 0)):
                         old = getattr(self, name)
-                        setattr(self, name, np.concatenate((old, np.zeros(len(old), old.dtype))))
+                        setattr(self, name, np.concatenate((old, np.full(len(old), empty, old.dtype))))
                 self._rarity[place] = decoded.rarities[at]
             places.append(place)
         return places

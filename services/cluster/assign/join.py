@@ -75,6 +75,8 @@ def choose_story(
             by_story.setdefault(story_id, []).append(link)
     best, best_id = 0.0, None
     for story_id, theirs in by_story.items():
+        if score_of([theirs[0].probability] * len(VOICES), len(VOICES)) < best:
+            break  # stories stand by their first links: neither this one nor any that follows can score more
         score = score_of([link.probability for link in theirs], size_of(story_id))
         if score > best:
             best, best_id = score, story_id

@@ -137,9 +137,38 @@ def _encoded(decisions: Sequence[Decision], spans: Sequence[traces.Span | None])
     return [out for decision, span in zip(decisions, spans, strict=True) for out in encode(decision, () if span is None else span.headers)]
 
 
-def _batches(stream: Any, settings: EnrichSettings) -> AsyncIterator[Sequence[Any]]:
-    batches: AsyncIterator[Sequence[Any]] = stream.take_events(settings.batch_records, within=settings.batch_wait_s)
-    return batches
+async def _batches(stream: Any, settings: EnrichSettings) -> AsyncIterator[Sequence[Any]]:
+    """Give events in batches, each acknowledged when the next is asked for, and never if it is not.
+
+    Faust's own `take_events` looks every `batch_wait_s` whether something has come, all day long; this one is woken.
+    """
+    batch: list[Any] = []
+    begun, full, taking = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    taking.set()
+
+    async def keep(value: Any) -> Any:
+        await taking.wait()
+        batch.append(stream.current_event)
+        begun.set()
+        if len(batch) >= settings.batch_records:
+            taking.clear()
+            full.set()
+        return value
+
+    stream.enable_acks = False
+    stream.add_processor(keep)
+    stream._enable_passive(aiter(stream.channel))  # noqa: SLF001 - as `take_events` does: the stream feeds `keep` beside this
+    while not await stream.wait_for_stopped(begun):
+        await stream.wait_for_stopped(full, timeout=settings.batch_wait_s)
+        taking.clear()
+        events = tuple(batch)
+        yield events
+        for event in events:
+            await stream.ack(event)
+        batch.clear()
+        for signal in (begun, full):
+            signal.clear()
+        taking.set()
 
 
 async def _send_all(app: Any, outputs: Sequence[Encoded], retry_s: float) -> None:

@@ -21,6 +21,7 @@ from shared.errors import InvalidMessage, SourceExpired
 from shared.kafka.client import client_options, start_client
 from shared.kafka.decision import Decision
 from shared.kafka.encode import encode
+from shared.kafka.patience import LOOK_MS, Patience
 from shared.logs import get_logger
 from shared.tasks import end_tasks
 from shared.topics import MAX_MESSAGE_BYTES, STORIES, STORY_INPUTS
@@ -29,6 +30,7 @@ log = get_logger()
 
 STAGE = "link"
 READ_RECORDS = 2_000
+FETCH_WAIT_MS = 500
 BROKER_S = 4.0
 """A broker that takes longer to say where its topics end counts as away."""
 
@@ -41,6 +43,7 @@ class LinkWorker:
         self._settings = settings
         self._following = Following(settings)
         self._consumer: Any = None
+        self._patience = Patience(FETCH_WAIT_MS)
         self._producer: Any = None
         self._tps = [TopicPartition(topic.name, number) for topic in (STORY_INPUTS, STORIES) for number in range(topic.partitions)]
         self._starting = True
@@ -77,6 +80,8 @@ class LinkWorker:
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            consumer_timeout_ms=LOOK_MS,
             max_partition_fetch_bytes=2 * MAX_MESSAGE_BYTES,
         )
 
@@ -110,13 +115,14 @@ class LinkWorker:
     async def _read_for(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            await self._read(int(min(left, 0.2) * 1_000))
+            await self._read(int(left * 1_000) + 1)
 
     async def _read(self, timeout_ms: int) -> None:
         try:
             batches = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=READ_RECORDS)
         except OffsetOutOfRangeError as error:
             raise SourceExpired(f"{STAGE} fell behind what its topics keep: {error}. It begins anew at its next start") from error
+        self._patience.note(self._consumer, records=bool(batches))
         for records in batches.values():
             for record in records:
                 self._take(record)
