@@ -39,6 +39,7 @@ JVM: Final = (
     "-XX:MaxMetaspaceSize=160m",
     "-XX:ReservedCodeCacheSize=64m",
     "-Xshare:auto",
+    "-XX:-UsePerfData",
     "-Djava.awt.headless=true",
     "-Djava.net.preferIPv4Stack=true",
 )
@@ -68,6 +69,8 @@ broker.heartbeat.interval.ms=500
 log.cleaner.dedupe.buffer.size=16777216
 num.network.threads=2
 num.io.threads=4
+# The controller writes an empty record so often while it has nothing to write; two a second by default.
+metadata.max.idle.interval.ms=5000
 background.threads=2
 log.segment.bytes=134217728
 """

@@ -83,6 +83,8 @@ class LogReader:
         for path, offset in self._offsets.items():
             try:
                 size = path.stat().st_size
+                if size == offset:
+                    continue
                 with path.open("r+b") as file:
                     file.seek(offset if offset <= size else 0)
                     added = file.read(READ_LIMIT_BYTES)

@@ -126,6 +126,24 @@ class Child:
             self._watchdog = None
         return code
 
+    async def ended(self) -> int:
+        """Wait for its end and give how it ended."""
+        try:
+            descriptor = os.pidfd_open(self.pid)
+        except (AttributeError, OSError):  # no Linux, or it has been waited for
+            while (code := self.returncode()) is None:
+                await asyncio.sleep(POLL_S)
+            return code
+        loop, end = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(descriptor, end.set)
+        try:
+            while (code := self.returncode()) is None:
+                await end.wait()
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+        return code
+
     def ask_to_stop(self) -> None:
         """Send the polite signal to the child itself, which ends what it started."""
         if self._process.poll() is None:
@@ -244,8 +262,7 @@ class Supervisor:
         backoff_s = FIRST_BACKOFF_S
         while True:
             child = self._children[command.name]
-            while (code := child.returncode()) is None:
-                await asyncio.sleep(POLL_S)
+            code = await child.ended()
             if time.monotonic() - child.started_at > WELL_AFTER_S:
                 backoff_s = FIRST_BACKOFF_S
             self._tell(command.name, f"ended ({describe_end(code)}), starts again in {backoff_s:g} s; see {command.log}")

@@ -19,12 +19,14 @@ from services.ingest.identity import publisher_of
 from shared.contracts.base import Line, Message, UtcTime
 from shared.errors import OwnerError, Refused
 from shared.kafka.client import client_options, start_client
+from shared.kafka.patience import LOOK_MS, Patience
 from shared.logs import get_logger
 from shared.settings import Settings
 from shared.topics import FETCH_CONTROL
 
 log = get_logger()
 
+FETCH_WAIT_MS: Final = 200
 ALL: Final = "all"
 DOMAIN: Final = "domain:"
 ERASED: Final = "erased:"
@@ -122,7 +124,8 @@ async def followed(settings: Settings) -> AsyncIterator[Control]:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
-            fetch_max_wait_ms=200,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            consumer_timeout_ms=LOOK_MS,
         )
     )
     try:
@@ -149,9 +152,12 @@ async def followed(settings: Settings) -> AsyncIterator[Control]:
 
 
 async def _read_on(consumer: Any, control: Control) -> None:
+    patience = Patience(FETCH_WAIT_MS)
     while True:
         try:
-            if await _read(consumer, control, timeout_ms=1_000):
+            read = await _read(consumer, control, timeout_ms=1_000)
+            patience.note(consumer, records=read > 0)
+            if read:
                 log.info("fetch_control_changed", stopped=control.stopped, blocked=len(control.blocked))
         except KafkaError as error:
             log.warning("fetch_control_not_read", error=f"{type(error).__name__}: {error}", then="what was held stays held; trying again")

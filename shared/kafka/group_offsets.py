@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from shared import metrics
 from shared.errors import SourceExpired
 from shared.kafka.client import client_options, start_client
+from shared.kafka.patience import LOOK_MS
 from shared.logs import get_logger
 from shared.settings import Settings
 from shared.topics import Topic
@@ -46,10 +47,12 @@ class GroupWatch:
                 enable_auto_commit=False,
                 auto_offset_reset="none",
                 isolation_level="read_committed",
+                consumer_timeout_ms=LOOK_MS,
             )
         )
         try:
             consumer.assign(self._tps)
+            consumer.pause(*self._tps)  # it asks how the group stands, and reads nothing
             while True:
                 try:
                     self._note(await asyncio.wait_for(self._ask(consumer), timeout=ANSWER_S))
@@ -62,7 +65,9 @@ class GroupWatch:
     async def _ask(self, consumer: Any) -> dict[int, tuple[int, int]]:
         """Give for each partition the committed offset and the end."""
         ends = await consumer.end_offsets(self._tps)
-        return {tp.partition: (await consumer.committed(tp) or 0, ends[tp]) for tp in self._tps}
+        # One request for all; the consumer's own `committed` asks for one partition at a time.
+        committed = await consumer._coordinator.fetch_committed_offsets(self._tps)  # noqa: SLF001
+        return {tp.partition: (committed[tp].offset if tp in committed else 0, ends[tp]) for tp in self._tps}
 
     def _note(self, stands: dict[int, tuple[int, int]]) -> None:
         if self._away_since is not None:

@@ -28,12 +28,16 @@ from shared.errors import ChangelogLost, SourceExpired
 from shared.health import Readiness
 from shared.kafka.client import client_options, start_client
 from shared.kafka.partition import Logic, OwnedPartition
+from shared.kafka.patience import LOOK_MS, Patience
 from shared.logs import get_logger
 from shared.settings import Settings
 from shared.tasks import end_tasks
 from shared.topics import DEAD_LETTER_BYTES, MAX_MESSAGE_BYTES, Topic
 
 log = get_logger()
+
+FETCH_WAIT_MS = 200
+"""While records flow: a partition that was held back waits so long for the others' fetch."""
 
 
 class OwnerSettings(Settings):
@@ -81,6 +85,7 @@ class PartitionOwner:
         self.restores = asyncio.Semaphore(4)
         self.partitions: dict[int, OwnedPartition] = {}
         self._consumer: Any = None
+        self._patience = Patience(FETCH_WAIT_MS)
         self._assigned = False
         self._failed: asyncio.Future[None] | None = None
         self._broker_since: float | None = None
@@ -197,7 +202,8 @@ class PartitionOwner:
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",
-            fetch_max_wait_ms=200,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            consumer_timeout_ms=LOOK_MS,
             session_timeout_ms=int(self.settings.session_timeout_s * 1000),
             heartbeat_interval_ms=min(3_000, int(self.settings.session_timeout_s * 300)),
             max_partition_fetch_bytes=2 * MAX_MESSAGE_BYTES,
@@ -214,6 +220,7 @@ class PartitionOwner:
                 raise SourceExpired(
                     f"source expired while reading {self.source.name}: {error}. See: slugline offsets show {self.stage}"
                 ) from error
+            self._patience.note(self._consumer, records=bool(batches))
             for tp, records in batches.items():
                 if (part := self.partitions.get(tp.partition)) is not None and not part.restoring:
                     part.take(records)
@@ -252,6 +259,7 @@ class PartitionOwner:
     async def revoked(self) -> None:
         """Finish what is in flight; the new assignment says what stays."""
         self._assigned = False
+        self._patience.begin_anew(self._consumer)
         await asyncio.gather(*(part.suspend() for part in self.partitions.values()))
 
     async def assigned(self, tps: Iterable[TopicPartition]) -> None:

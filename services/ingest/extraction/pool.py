@@ -45,7 +45,7 @@ class ExtractorPool:
     """`async with ExtractorPool(settings) as pool: await pool.extract(…)`. Calls wait for a free subprocess."""
 
     def __init__(self, settings: IngestSettings, *, warm_up: bool = True) -> None:
-        """Keep the settings. Without `warm_up` the language model is read with the first page: a command that reads a feed needs none."""
+        """Keep the settings. Without `warm_up` what reads pages is loaded with the first one: 100 MB that who reads feeds does not need."""
         self._settings = settings
         limits = PageLimits(max_bytes=settings.page_max_bytes, max_depth=settings.page_max_depth, max_elements=settings.page_max_elements)
         self._arguments = json.dumps(

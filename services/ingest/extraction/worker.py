@@ -55,23 +55,26 @@ def main() -> int:
 def _load(arguments: dict[str, Any]) -> Any:
     from pydantic import TypeAdapter  # noqa: PLC0415 — after the limits are set
 
-    from services.ingest.extraction.extract import extract  # noqa: PLC0415
     from services.ingest.extraction.model import Extracted  # noqa: PLC0415
     from services.ingest.extraction.page import PageLimits  # noqa: PLC0415
     from services.ingest.feeds import FeedLink, ParsedFeed, discover_feeds, parse_feed  # noqa: PLC0415
     from services.ingest.feeds.decode import decode  # noqa: PLC0415
-    from services.ingest.language import detect_language  # noqa: PLC0415
 
     limits = PageLimits(**arguments["page_limits"])
     tolerance_s = float(arguments["future_tolerance_s"])
     extracted, parsed, found = TypeAdapter(Extracted), TypeAdapter(ParsedFeed), TypeAdapter(tuple[FeedLink, ...])
     if arguments["warm_up"]:
+        from services.ingest.extraction import extract  # noqa: F401, PLC0415
+        from services.ingest.language import detect_language  # noqa: PLC0415
+
         detect_language("The model is read before the first page comes.")
 
     def serve(request: dict[str, Any], body: bytes) -> bytes:
         now = datetime.fromisoformat(request["now"])
         try:
             if request["task"] == "extract":
+                from services.ingest.extraction.extract import extract  # noqa: PLC0415 — who reads feeds alone does without it
+
                 page = extract(
                     body, url=request["url"], content_type=request["content_type"], now=now, limits=limits, future_tolerance_s=tolerance_s
                 )

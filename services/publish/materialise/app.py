@@ -120,10 +120,13 @@ class Materialiser:
 
     async def _pump(self, connection: Connection) -> None:
         reading = asyncio.ensure_future(self._read())
+        stopping = asyncio.ensure_future(self.stop.wait())
         try:
             while not self.stop.is_set():
-                handled = await reading
-                if handled:
+                await asyncio.wait([reading, stopping], return_when=asyncio.FIRST_COMPLETED)
+                if not reading.done():
+                    break
+                if handled := reading.result():
                     # The next batch is read while Postgres writes this one.
                     reading = asyncio.ensure_future(self._read())
                     await self._write(connection, handled)
@@ -132,7 +135,7 @@ class Materialiser:
                     await self._say_status(connection, idle=True)
                     reading = asyncio.ensure_future(self._read())
         finally:
-            await end_tasks([reading])
+            await end_tasks([reading, stopping])
 
     async def _read(self) -> list[Handled]:
         return [handle(record) for record in await self.source.read()]

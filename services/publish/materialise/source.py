@@ -14,6 +14,7 @@ from services.publish.materialise import tables
 from shared.errors import OwnerError
 from shared.kafka.client import client_options, start_client
 from shared.kafka.decision import Output, SourceRecord
+from shared.kafka.patience import LOOK_MS, Patience
 from shared.logs import get_logger
 from shared.topics import DEAD_LETTER_BYTES, MAX_MESSAGE_BYTES, key_partition
 
@@ -22,8 +23,8 @@ log = get_logger()
 WATCH_S = 2.0
 """How often the topics' ends are asked for, which also shows whether a broker answers."""
 ANSWER_S = 4.0
-POLL_MS = 250
-"""How long one read waits for records; a stop is noticed so soon."""
+POLL_MS = 1_000
+"""How long one read waits for records; between two empty ones a worker tells how it is."""
 
 
 class Source:
@@ -35,6 +36,7 @@ class Source:
         self.ends: dict[TopicPartition, int] = {}
         self.most_records = settings.materialise_batch_records
         self._consumer: Any = None
+        self._patience = Patience(settings.materialise_fetch_wait_ms)
         self._producer: Any = None
         self._silent_since: float | None = None
         self._started = False
@@ -80,6 +82,7 @@ class Source:
             auto_offset_reset="none",
             isolation_level="read_committed",
             fetch_max_wait_ms=self.settings.materialise_fetch_wait_ms,
+            consumer_timeout_ms=LOOK_MS,
             max_partition_fetch_bytes=2 * MAX_MESSAGE_BYTES,
         )
 
@@ -102,6 +105,7 @@ class Source:
         Raises `OffsetOutOfRangeError` when the next of a partition is no longer there.
         """
         batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=self.most_records)
+        self._patience.note(self._consumer, records=bool(batches))
         return [
             SourceRecord(tp.topic, tp.partition, record.offset, record.key, record.value, record.timestamp, tuple(record.headers))
             for tp, records in batches.items()
