@@ -19,6 +19,7 @@ from deploy.erasure.scan import Found, reading, records_of, scan
 from services.ingest.control import Held, domain_key, erased_key, erased_outlet_key
 from services.publish.config import PublishSettings
 from services.publish.connect import connect
+from services.publish.materialise.vocabulary import forget_words
 from shared.contracts import Article, Command, CommandOp, DeadLetter, InputKind, Member, StoryInput
 from shared.errors import InvalidMessage, Unreachable
 from shared.kafka import admin as kafka_admin
@@ -266,6 +267,7 @@ class Erasure:
 
             self._tell("waits for briefs to be written anew")
             await self._until(told_anew, "briefs still quote the articles after {0:g} s; start brief, then erase again")
+            await forget_words(connection)
         finally:
             await connection.close()
 

@@ -26,7 +26,7 @@ VIEWS: Final = (
 )
 """The interface for readers by SQL; tables are not."""
 
-_DERIVED: Final = ("consumed_offsets", "feed_entries", "brief_queue", "brief_failures")
+_DERIVED: Final = ("consumed_offsets", "feed_entries", "brief_queue", "brief_failures", "search_words", "doubted_words")
 _GAP: Final = """
 UPDATE consumed_offsets c SET next_offset = n.begin, first_offset = n.begin
 FROM unnest($1::integer[], $2::bigint[]) AS n (partition, begin)

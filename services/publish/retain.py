@@ -13,6 +13,7 @@ from services.publish.config import MaterialiseSettings
 from services.publish.connect import Connection, connect
 from services.publish.maintain import RAISE_FLOOR
 from services.publish.materialise.entries import hold_entries
+from services.publish.materialise.vocabulary import doubt_words, forget_words
 from shared import metrics
 from shared.logs import get_logger
 from shared.retention import RetentionSettings
@@ -36,7 +37,7 @@ _BY_STORY: Final = ("story_members", "story_briefs", "feed_entries", "story_upda
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One kind of row: a statement that takes days and the most rows, and ends as many at most."""
+    """One kind of row: a statement that takes days and the most rows, ends as many at most, and gives the headlines that they had."""
 
     kind: str
     days: float
@@ -52,22 +53,25 @@ def _steps(keep: RetentionSettings) -> Iterator[_Step]:
             SELECT article_id FROM articles
             WHERE text <> '' AND fetched_at < now() - make_interval(secs => $1 * 86400)
             ORDER BY fetched_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+        RETURNING NULL
         """,
     )
-    yield _Step("article", keep.keep_article_rows_days, _delete("articles", "article_id", "fetched_at"))
-    yield _Step("revision", keep.keep_history_days, _delete("story_updates", "story_id, revision", "appended_at"))
+    yield _Step("article", keep.keep_article_rows_days, _delete("articles", "article_id", "fetched_at", "title"))
+    yield _Step("revision", keep.keep_history_days, _delete("story_updates", "story_id, revision", "appended_at", "NULL"))
     stories = " ".join(f", {table}_gone AS (DELETE FROM {table} t USING old WHERE t.story_id = old.story_id)" for table in _BY_STORY)
     yield _Step(
         "story",
         keep.keep_stories_days,
-        f"WITH old AS MATERIALIZED ({_OLD_STORIES}) {stories} DELETE FROM stories s USING old WHERE s.story_id = old.story_id",
+        f"WITH old AS MATERIALIZED ({_OLD_STORIES}) {stories} DELETE FROM stories s USING old WHERE s.story_id = old.story_id"
+        " RETURNING s.headline",
     )
 
 
-def _delete(table: str, key: str, at: str) -> str:
+def _delete(table: str, key: str, at: str, headline: str) -> str:
     return f"""
     DELETE FROM {table} WHERE ({key}) IN (
         SELECT {key} FROM {table} WHERE {at} < now() - make_interval(secs => $1 * 86400) ORDER BY {at} LIMIT $2 FOR UPDATE SKIP LOCKED)
+    RETURNING {headline}
     """
 
 
@@ -78,8 +82,9 @@ async def retain(connection: Connection, keep: RetentionSettings) -> dict[str, i
         while step.days:
             async with connection.transaction():
                 await hold_entries(connection)
-                status = await connection.execute(step.statement, step.days, keep.retain_batch_rows)
-                count = int(status.rpartition(" ")[2])
+                ended = await connection.fetch(step.statement, step.days, keep.retain_batch_rows)
+                count = len(ended)
+                await doubt_words(connection, (row[0] for row in ended if row[0]))
                 if count and step.kind in {"revision", "story"}:
                     await connection.execute(RAISE_FLOOR)
             if count:
@@ -88,6 +93,9 @@ async def retain(connection: Connection, keep: RetentionSettings) -> dict[str, i
             if count < keep.retain_batch_rows:
                 break
             await asyncio.sleep(keep.retain_pause_s)
+    if forgotten := await forget_words(connection, keep.retain_pause_s):
+        done["word"] = forgotten
+        RETIRED.labels("word").inc(forgotten)
     return dict(done)
 
 

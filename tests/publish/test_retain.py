@@ -1,13 +1,16 @@
 """Rows that have had their time go, a few at a time; all others stay, and streams learn of it."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from services.publish.config import MaterialiseSettings, PublishSettings
-from services.publish.connect import Connection
+from services.publish.connect import Connection, connect
 from services.publish.materialise.app import run
+from services.publish.materialise.vocabulary import forget_words
 from services.publish.retain import retain
+from shared.contracts import ArticleStatus
 from shared.errors import InvalidSetting
 from shared.retention import RetentionSettings, topics_kept
 from shared.topics import ARTICLES, STORIES, STORY_UPDATES
@@ -36,7 +39,9 @@ async def aged(connection: Connection, days: dict[str, float]) -> None:
 async def test_each_kind_of_row_lives_as_long_as_its_setting_says(connection: Connection) -> None:
     await aged(connection, {"new": 1, "month": 31, "year": 400, "ancient": 900})
     keep = RetentionSettings(keep_texts_days=30, keep_article_rows_days=365, keep_history_days=365, keep_stories_days=500, retain_pause_s=0)
-    assert await retain(connection, keep) == {"text": 3, "article": 2, "revision": 4, "story": 1}
+    assert await retain(connection, keep) == {"text": 3, "article": 2, "revision": 4, "story": 1, "word": 1}
+    assert await words(connection) >= {"month", "year"}, "a story says it still"
+    assert "ancient" not in await words(connection)
     texts = {row["article_id"]: bool(row["text"]) for row in await connection.fetch("SELECT article_id, text FROM articles")}
     assert texts == {made_id("new"): True, made_id("month"): False}
     assert {row["story_id"] for row in await connection.fetch("SELECT story_id FROM stories")} == {*map(made_id, ("new", "month", "year"))}
@@ -53,8 +58,49 @@ async def test_rows_go_in_small_transactions_and_zero_is_for_ever(connection: Co
     assert await retain(connection, forever) == {}
     before = await connection.fetchval("SELECT pg_current_xact_id()::text::bigint")
     keep = forever.model_copy(update={"keep_article_rows_days": 30.0, "retain_batch_rows": 2, "retain_pause_s": 0.0})
-    assert await retain(connection, keep) == {"article": 7}
+    assert await retain(connection, keep) == {"article": 7, "word": 1}, "says, which no story's headline has"
     assert await connection.fetchval("SELECT pg_current_xact_id()::text::bigint") - before >= 4
+
+
+async def words(connection: Connection) -> set[str]:
+    """Give the words that a search takes for known."""
+    return {row["word"] for row in await connection.fetch("SELECT word FROM search_words")}
+
+
+async def test_words_of_headlines_that_are_gone_are_forgotten_and_no_others(connection: Connection) -> None:
+    """Erased, corrected, withdrawn or edited away: what no headline has any more goes, inflected or not; grammar may stay."""
+    await load(connection, article("a", title="Baker Vessel and the ovens"), story("s", headline="Baker Vessel and the ovens"))
+    await load(
+        connection, article("b", title="Quilfeather’s cañón"), article("c", title="An oven and a vessel-maker"), article("d", title="Ünlü")
+    )
+    assert {"baker", "vessel", "ovens", "quilfeather", "cañón", "ünlü"} <= await words(connection)
+    log = Log()
+    log.append(ARTICLES, made_id("a"), None)
+    await load(connection, log, article("d", 2, status=ArticleStatus.WITHDRAWN, title="Ünlü"))
+    assert await forget_words(connection) == 1, "the story's headline has the erased article's words as yet"
+    assert "ünlü" not in await words(connection)
+    await load(connection, story("s", 2, headline="Nothing"), article("b", 2, title="Quilfeather"))
+    assert await forget_words(connection) == 3
+    left = await words(connection)
+    assert not left & {"baker", "ovens", "cañón"}
+    assert left >= {"oven", "vessel", "quilfeather"}, "others have them"
+    assert await connection.fetchval("SELECT count(*) FROM doubted_words") == 0
+
+
+async def test_a_word_that_is_written_again_while_it_is_looked_up_is_kept(connection: Connection, settings: PublishSettings) -> None:
+    await load(connection, article("a", title="Marzipan"), article("b", title="Other"))
+    await load(connection, article("a", 2, title="Other"))
+    writer = await connect(settings, "writer")
+    transaction = writer.transaction()
+    await transaction.start()
+    await load(writer, article("c", title="Marzipan"))
+    forgetting = asyncio.create_task(forget_words(connection))
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    await eventually(lambda: writer.fetchval(waiting))
+    await transaction.commit()
+    assert await forgetting == 0
+    assert "marzipan" in await words(connection)
+    await writer.close()
 
 
 async def test_an_open_story_is_never_too_old(connection: Connection) -> None:

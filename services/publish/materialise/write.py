@@ -14,7 +14,7 @@ from services.publish.materialise import tables
 from services.publish.materialise.entries import refresh_entries
 from services.publish.materialise.gather import TableChanges
 from services.publish.materialise.tables import Keeps, Row, Table
-from services.publish.materialise.vocabulary import learn_words
+from services.publish.materialise.vocabulary import headlines_before, learn_words
 from services.publish.webhooks.queue import touch_stories
 
 _OWN_STORY: Final = frozenset({tables.STORY_ROWS.name, tables.MEMBER_ROWS.name})
@@ -79,10 +79,11 @@ async def write_rows(
 ) -> "Written":
     """Write a batch's rows, then feeds' entries, the queue of briefs with stories' traceparents, within the caller's transaction."""
     written = Written()
+    before = await headlines_before(connection, changes)
     for table in tables.ALL:
         if (table_changes := changes.get(table.name)) is not None:
             written.add(table, await _write_table(connection, table, table_changes))
-    await learn_words(connection, changes)
+    await learn_words(connection, changes, before)
     touched = set(written.touched)
     if written.articles:
         touched.update(row["story_id"] for row in await connection.fetch(_STORIES_OF, list(written.articles)))
