@@ -1,6 +1,6 @@
 """How fast a rebuild decides: `python -m bench.rebuild [ARTICLES] [DAYS]`.
 
-Made-up articles with features as enrich makes them, four to an event, over some days; the clustering alone, as `slugline rebuild start`
+Made-up articles with features as enrich makes them, three to an event, over some days; the clustering alone, as `slugline rebuild start`
 runs it where features are kept. CPU seconds of this one process; run it with OPENBLAS_NUM_THREADS=1.
 """
 
@@ -34,6 +34,7 @@ def history(count: int, days: float) -> list[Past]:
             term_weights=pack(decoded.weights.astype("<f2")),
             term_rarities=pack(decoded.rarities.astype("<f2")),
             vector=pack(decoded.vector),
+            native_vector=pack(decoded.vector),
             signature=tuple(chance.getrandbits(32) for _ in range(64)),
             words=300,
         )

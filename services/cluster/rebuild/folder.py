@@ -31,7 +31,7 @@ class RebuildSettings(StoryRules):
         default=0,
         ge=0,
         le=64,
-        description="partitions clustered at once, a process each; 0: one for each core but one, to leave room for live services",
+        description="partitions clustered at once, a process each, at the lowest priority; 0: one for each core",
     )
     rebuild_wait_s: float = Field(default=60, gt=0, description="how long assign may take for a chunk of commands before applying gives up")
 
