@@ -56,6 +56,7 @@ def canonical_url(url: str) -> str:
     return _canonical(url, hops=3)
 
 
+_USER = re.compile(r"//[^/?#]*@")
 _WITHOUT_SCHEME = re.compile(r"www\.[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}(?:[/?#:]|$)", re.IGNORECASE)
 """An address as people write it; no feed has a file of such a name."""
 
@@ -79,6 +80,11 @@ def absolute_url(url: str, base: str | None = None) -> str | None:
     if parts.scheme.lower() not in ("http", "https") or not host or len(joined) > URL_LIMIT or any(c in host for c in " \"'<>{}|^`%\\@"):
         return None
     return joined.replace(" ", "%20")
+
+
+def without_user(url: str) -> str:
+    """Drop user and password from a URL that others are going to read."""
+    return _USER.sub("//", url, count=1)
 
 
 def believed_canonical(page_url: str, rel_canonical: str | None, og_url: str | None) -> str:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from services.ingest.identity import article_host, canonical_url, publisher_of, unlinked_urn
-from services.ingest.text import cut
+from services.ingest.text import cut, from_html, looks_like_html, title_from_html
 from shared.contracts import Discovery, DiscoveryKind, Extraction, Publisher
 from shared.contracts.base import EARLIEST, LATEST, describe
 from shared.errors import Refused, SluglineError
@@ -94,8 +94,6 @@ def read_line(line: bytes, source: str, now: datetime) -> Output:
     """Turn a line into a discovery. `source` names the set, for lines without one. Raises `Refused` that says why not."""
     parsed = _parse(line)
     title, text = parsed.title or "", parsed.text or ""
-    if not title.strip() and not text.strip():
-        raise Refused("no_content", "it has neither a title nor a text")
     for part, value in (
         ("title", title),
         ("text", text),
@@ -104,22 +102,27 @@ def read_line(line: bytes, source: str, now: datetime) -> Output:
         ("id", str(parsed.id or "")),
     ):
         _refuse_unprintable(part, value)
+    if looks_like_html(title):
+        title = title_from_html(title, len(title))
+    text, truncated = cut(from_html(text) if looks_like_html(text) else text)
+    if not title.strip() and not text.strip():
+        raise Refused("no_content", "it has neither a title nor a text")
     published_at = _time(parsed.published)
-    text, truncated = cut(text)
-    item_id = None if parsed.id is None else str(parsed.id)
-    name = parsed.source or (None if parsed.url else source)
-    if parsed.url:
-        canonical = canonical_url(parsed.url)
-        publisher = publisher_of(parsed.url, name)
+    url = (parsed.url or "").strip() or None
+    item_id = None if parsed.id is None else str(parsed.id).strip() or None
+    name = (parsed.source or "").strip() or (None if url else source)
+    if url:
+        canonical = canonical_url(url)
+        publisher = publisher_of(url, name)
     elif item_id and name:
         canonical = unlinked_urn(name, item_id)
         publisher = Publisher(id=name[:255], name=name[:2_000])
     else:
-        raise Refused("no_identity", "it has neither a url nor an id")
+        raise Refused("no_identity", "it has neither a url nor a source for its id" if item_id else "it has neither a url nor an id")
     try:
         discovery = Discovery(
             kind=DiscoveryKind.ARTICLE,
-            url=parsed.url,
+            url=url,
             source=name,
             item_id=item_id,
             title=title,
@@ -142,7 +145,8 @@ def _parse(line: bytes) -> Line:
     except (ValueError, RecursionError) as error:
         raise Refused("invalid_json", str(error)[:200]) from error
     if not isinstance(value, dict):
-        raise Refused("invalid_json", f"it is a JSON {type(value).__name__}, not an object")
+        hint = "; `jq -c '.[]' FILE` writes an array's objects a line each" if isinstance(value, list) else ""
+        raise Refused("invalid_json", f"it is a JSON {type(value).__name__}, not an object{hint}")
     version = value.get("schema_version", 1)
     if version != 1:
         raise Refused("wrong_version", f"schema_version is {str(version)[:20]}, this reads 1")

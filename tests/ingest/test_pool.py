@@ -177,6 +177,19 @@ async def test_a_pool_that_cannot_start_says_so(monkeypatch: pytest.MonkeyPatch)
     await pool.close()
 
 
+async def test_a_start_need_not_wait_for_the_parsers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service takes its partitions meanwhile: its first document waits, and readiness says for what, or why in vain."""
+    async with ExtractorPool(IngestSettings(extract_workers=1), warm_up=False, wait=False) as pool:
+        assert pool.waits() == "a parser's process reads its libraries"
+        await reads_on(pool)
+        assert pool.waits() is None
+    monkeypatch.setattr("services.ingest.extraction.pool.sys.executable", "/bin/false")
+    async with ExtractorPool(IngestSettings(extract_workers=1), wait=False) as pool:
+        with pytest.raises(PoolBroken, match="does not start"):
+            await reads_on(pool)
+        assert "does not start" in (pool.waits() or "")
+
+
 async def test_a_subprocess_knows_no_secrets(pool: ExtractorPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its environment is bare: what breaks a parser finds no password there."""
     monkeypatch.setenv("SLUGLINE_DATABASE_URL", "postgresql://user:geheim@db/slugline")

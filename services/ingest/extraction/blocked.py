@@ -8,7 +8,8 @@ from services.ingest.extraction.metadata import PageData
 from shared.contracts import Extraction
 
 SHORT_CHARS = 250
-"""A shorter text is a summary."""
+"""A shorter text is a summary. All lengths are an alphabet's; a character of Chinese, Japanese or Korean says as much as two."""
+_DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _STUB_CHARS = 3_000
 """A text before a paywall is shorter; longer ones are there in full although a banner asks to subscribe."""
 _WALL_CHARS = 1_500
@@ -81,6 +82,13 @@ _ERROR = re.compile(
     r"|página no encontrada|page introuvable|pagina non trovata|service unavailable|internal server error|oops)",
     re.IGNORECASE,
 )
+_ERROR_LINE = re.compile(
+    r"^(?:(?:error )?404\W*)?(?:page not found"
+    r"|(?:this|the) page (?:you\W+\w+ looking for )?(?:can(?:no|')t be found|doesn(?:'|’)t exist|does not exist)"
+    r"|seite nicht gefunden|página no encontrada|page introuvable|pagina non trovata)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A line of a short text under a title that says nothing, such as the outlet's name."""
 _CONSENT_HOST = re.compile(r"^(?:consent|cmp|guce|privacy|cookie|cookies|myprivacy)\.", re.IGNORECASE)
 
 
@@ -98,22 +106,23 @@ def judge(
     """Decide from the main text, the whole visible text (called for only where it matters), the page's source and its metadata."""
     if len(text) >= _STUB_CHARS:
         return Verdict(Extraction.FULL)
+    chars = len(text) if text.isascii() else len(text) + len(_DENSE.findall(text))
     seen = visible()[:20_000]
-    is_bare = not page.is_article and len(text) < _WALL_CHARS
-    if is_bare or len(text) < SHORT_CHARS:
+    is_bare = not page.is_article and chars < _WALL_CHARS
+    if is_bare or chars < SHORT_CHARS:
         if _CONSENT_HOST.match(host) or (len(seen) < 2 * _WALL_CHARS and len(_CONSENT.findall(seen)) >= 2 and not page.is_article):
             return Verdict(Extraction.BLOCKED, "consent")
         if _CHALLENGE.search(title) or (
             len(seen) < _WALL_CHARS and (_CHALLENGE.search(seen) or any(mark in source for mark in _CHALLENGE_SOURCE))
         ):
             return Verdict(Extraction.BLOCKED, "challenge")
-        if is_bare and _ERROR.match(title):
+        if is_bare and (_ERROR.match(title) or (chars < SHORT_CHARS and _ERROR_LINE.search(text))):
             return Verdict(Extraction.BLOCKED, "error_page")
         if is_bare and has_password_field and (_LOGIN.match(title) or len(seen) < _WALL_CHARS):
             return Verdict(Extraction.BLOCKED, "login")
     if page.is_free is not True and (page.is_free is False or asks_to_pay(seen)):
         return Verdict(Extraction.SUMMARY, "paywall")
-    if len(text) < SHORT_CHARS:
+    if chars < SHORT_CHARS:
         return Verdict(Extraction.SUMMARY, "short")
     return Verdict(Extraction.FULL)
 

@@ -44,9 +44,15 @@ class PoolBroken(SluglineError):
 class ExtractorPool:
     """`async with ExtractorPool(settings) as pool: await pool.extract(…)`. Calls wait for a free subprocess."""
 
-    def __init__(self, settings: IngestSettings, *, warm_up: bool = True) -> None:
-        """Keep the settings. Without `warm_up` what reads pages is loaded with the first one: 100 MB that who reads feeds does not need."""
+    def __init__(self, settings: IngestSettings, *, warm_up: bool = True, wait: bool = True) -> None:
+        """Keep the settings.
+
+        Without `warm_up` what reads pages is loaded with the first one: 100 MB that who reads feeds does not need. Without `wait` it
+        is the first documents that wait until the subprocesses have read their libraries, and not the start.
+        """
         self._settings = settings
+        self._wait = wait
+        self._all_were_ready = False
         limits = PageLimits(max_bytes=settings.page_max_bytes, max_depth=settings.page_max_depth, max_elements=settings.page_max_elements)
         self._arguments = json.dumps(
             {
@@ -74,14 +80,21 @@ class ExtractorPool:
         await self.close()
 
     async def start(self) -> None:
-        """Start all subprocesses. Raises `PoolBroken` where one does not come up."""
+        """Start all subprocesses. Raises `PoolBroken` where one does not come up that is waited for."""
         self._workers = [_Worker(self._arguments, self._settings.extract_recycle_after) for _ in range(self._settings.extract_workers)]
         for worker in self._workers:
             await worker.start()
-        for worker in self._workers:
-            await worker.wait_ready()
+        if self._wait:
+            for worker in self._workers:
+                await worker.wait_ready()
         for worker in self._workers * _DOCUMENTS_A_WORKER:
             self._free.put_nowait(worker)
+
+    def waits(self) -> str | None:
+        """Say what the start waits for; None once all subprocesses were ready."""
+        waiting = [reason for worker in self._workers if (reason := worker.waits()) is not None]
+        self._all_were_ready = self._all_were_ready or not waiting
+        return None if self._all_were_ready else waiting[0]
 
     async def close(self) -> None:
         """End all subprocesses, busy or not."""
@@ -168,6 +181,11 @@ class _Worker:
             env=environment,
         )
         self._reader = asyncio.create_task(self._read_answers(self._process))
+
+    def waits(self) -> str | None:
+        if self._failure is not None:
+            return str(self._failure)
+        return None if self._ready.is_set() else "a parser's process reads its libraries"
 
     async def wait_ready(self) -> None:
         """Wait until the subprocess has read its libraries. Raises `PoolBroken`."""

@@ -166,7 +166,7 @@ def read_syndicated(markup: str, *, base_url: str, max_items: int) -> Syndicated
             return _read_strictly(repaired, base_url, max_items, flaw)
         except xml.sax.SAXException:
             pass
-    return _read_loosely(closed, base_url, max_items, flaw)
+    return _read_loosely(repaired, base_url, max_items, flaw)
 
 
 def _read_strictly(markup: str, base_url: str, max_items: int, flaw: str | None) -> Syndicated:

@@ -28,7 +28,7 @@ async def run(settings: FetchSettings, stop: asyncio.Event) -> None:
         async with (
             followed(settings) as control,
             Fetcher(settings, blocks=control.blocks) as fetcher,
-            ExtractorPool(settings) as pool,
+            ExtractorPool(settings, wait=False) as pool,
         ):
             robots = RobotsCache(settings, fetcher) if settings.fetch_obey_robots else None
             politeness = Politeness(robots, settings.fetch_host_delay_s)
@@ -55,6 +55,7 @@ async def run(settings: FetchSettings, stop: asyncio.Event) -> None:
                 is_full=lambda logic: len(logic.pending) >= settings.fetch_pending_limit,
                 begins_traces=True,
             )
+            readiness.add("parsers", pool.waits)
             await owner.run(stop)
     finally:
         if runner is not None:

@@ -211,7 +211,11 @@ def read_page(
     if item is not None and (shut or len(item.text) > 2 * len(text)):
         text = item.text or ("" if shut else text)
         extraction = Extraction.FULL if item.text and not shut else Extraction.BLOCKED if not text else Extraction.SUMMARY
-    title = (item.title if item and (shut or not page.title) else page.title) or page.title
+    short = page.extraction is Extraction.SUMMARY and page.note == "short"
+    if item is not None and short and len(text) < len(item.summary):
+        text = item.summary
+    # a page that says next to nothing may be one that leads elsewhere, under any title
+    title = (item.title if item and (shut or short or not page.title) else page.title) or page.title
     name = (item.publisher.name if item and item.publisher else None) or page.publisher_name or (item.source if item else None)
     return Content(
         canonical_url=canonical,

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.ingest.fetch.state import ArticleState, Fresh, article_key, fresh_key
-from services.ingest.identity import content_hash
+from services.ingest.identity import content_hash, without_user
 from services.ingest.text import one_line
 from shared.contracts import Article, ArticleStatus, Extraction, Publisher
 from shared.errors import Refused
@@ -73,7 +73,7 @@ def publish(known: ArticleState | None, content: Content, now: datetime, schedul
     article = Article(
         article_id=identity,
         version=known.version + 1 if known else 1,
-        url=content.url,
+        url=without_user(content.url),
         canonical_url=content.canonical_url,
         appearances=appearances,
         publisher=content.publisher,
@@ -133,7 +133,7 @@ def withdraw(known: ArticleState, now: datetime) -> Decision:
         article_id=known.article_id,
         version=known.version + 1,
         status=ArticleStatus.WITHDRAWN,
-        url=known.url,
+        url=without_user(known.url),
         canonical_url=known.canonical_url,
         appearances=known.appearances,
         publisher=known.publisher,

@@ -28,7 +28,7 @@ async def run(settings: PollSettings, stop: asyncio.Event) -> None:
         async with (
             followed(settings) as control,
             Fetcher(settings, blocks=control.blocks) as fetcher,
-            ExtractorPool(settings, warm_up=False) as pool,  # feeds alone are read here
+            ExtractorPool(settings, warm_up=False, wait=False) as pool,  # feeds alone are read here
         ):
             robots = RobotsCache(settings, fetcher) if settings.poll_obey_robots else None
             politeness = Politeness(robots, settings.poll_host_delay_s)
@@ -50,6 +50,7 @@ async def run(settings: PollSettings, stop: asyncio.Event) -> None:
                 settings=settings,
                 readiness=readiness,
             )
+            readiness.add("parsers", pool.waits)
             showing = asyncio.create_task(show_again_and_again(context.owned, _now))
             try:
                 await owner.run(stop)

@@ -207,6 +207,24 @@ def test_a_shut_page_gives_the_feeds_text(world: World) -> None:
     assert (world.articles[0].title, world.articles[0].text) == ("The feed's title", "A long text that the feed carries.")
 
 
+def test_a_page_that_says_next_to_nothing_leaves_the_word_to_the_feed(world: World) -> None:
+    """A page that only leads elsewhere gives neither the title nor the text."""
+    world.discover(discovered(summary="The bridge over the harbour reopened to cars on Sunday after two years."))
+    world.fetch(ok(title="Redirecting", text="One moment.", extraction=Extraction.SUMMARY, note="short"))
+    [article] = world.articles
+    assert (article.title, article.text) == ("Bridge reopens", "The bridge over the harbour reopened to cars on Sunday after two years.")
+    assert article.extraction is Extraction.SUMMARY
+
+
+def test_a_published_url_holds_no_user_and_password(world: World) -> None:
+    """They stay where the page is fetched with them."""
+    private = URL.replace("https://", "https://reader:s3cret@")
+    world.discover(discovered(private))
+    world.fetch(replace(ok(), final_url=private))
+    world.take(from_check(world.logic, article_id(canonical_url(URL)), PageOutcome(NOW, gone=True), SCHEDULE, host_fails=False))
+    assert [article.url for article in world.articles] == [URL, URL]
+
+
 def test_a_canonical_url_of_the_same_owner_is_the_article_and_later_discoveries_of_the_alias_find_it(world: World) -> None:
     canonical = "https://ledger.example/2026/bridge"
     world.discover(discovered())

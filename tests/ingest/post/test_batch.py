@@ -82,6 +82,22 @@ def test_a_bad_item_is_refused_alone_with_its_reason() -> None:
     assert answers[10]["reason"] == "output_too_large"
 
 
+def test_blank_ids_and_urls_are_none() -> None:
+    """A sender's empty columns neither stop the batch nor make one article of many."""
+    blank = {"title": "A title", "source": "Desk", "url": " "}
+    first, second, third = told(read([{**blank, "id": "1", "url": ""}, {**blank, "id": " "}, {**blank, "id": "3", "source": "\t"}], "desk"))
+    assert (first["status"], second.get("reason"), third["status"]) == ("accepted", "no_identity", "accepted")
+
+
+def test_html_is_read_and_plain_text_left_alone() -> None:
+    marked, plain = (
+        {**FERRY, "title": "<b>Ferry</b> &amp; tug", "text": "<p>Two tugs.</p><p>It&#8217;s free.</p>"},
+        {**FERRY, "text": "1 < 2 & 3"},
+    )
+    texts = [(one.output.value.title, one.output.value.text) for one in read([marked, plain]) if one.output]  # type: ignore[union-attr]
+    assert texts == [("Ferry & tug", "Two tugs.\nIt’s free."), ("Ferry aground", "1 < 2 & 3")]
+
+
 def test_items_without_an_outlet_take_the_batchs() -> None:
     assert told(read([{"id": 1, "title": "A title"}]))[0]["reason"] == "no_identity"
     assert told(read([{"id": 1, "title": "A title"}], "desk"))[0]["status"] == "accepted"
