@@ -40,7 +40,7 @@ class Limits:
     """The same for a sentence of few words, each of which says much of it."""
     plain_coverage: float = 0.04
     """What is added for a sentence without a number or quotation, which show best what a passage is about."""
-    spread_coverage: float = 0.07
+    spread_coverage: float = 0.02
     """What is added where the passage is several sentences, whose words come together by chance more easily."""
     told_coverage: float = 0.58
     """Share of the weight of its terms other than names that must be contained."""

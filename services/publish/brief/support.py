@@ -19,8 +19,10 @@ from services.publish.brief.marks import Figure, Marks
 from services.publish.brief.read import Reading, Statement, title_terms
 from services.publish.brief.words import families
 
-NEAR_WORTH = 0.85
-"""What a word that stands for another is worth, beside the word itself."""
+FAMILIES_FROM = 3.0
+"""Weight of a sentence from which one of its words may be another of its family: a lighter one says too little else."""
+ELSEWHERE = 0.5
+"""Share of its weight that a term loses for standing only elsewhere in the article: that is likely told of the same."""
 CORE = 0.6
 """Share of the needed coverage that one sentence of a passage must reach alone: terms strewn over a passage state nothing."""
 BEFORE = 2
@@ -35,7 +37,7 @@ HOPE = 0.15
 """What numbers and frequent terms may add to a share at most; a passage that lacks more is not looked at."""
 SPREAD_FADE = 0.2
 """How fast a term weighs less the more of an article's sentences have it."""
-DETAIL = 2.6
+DETAIL = 3.2
 """Weight of neighbouring terms that are missing together, from which a detail of the sentence is missing."""
 
 
@@ -116,14 +118,14 @@ def check_around(
 
     `statements` is title and body, `place` an index of it, and `shares` what each contains of the sentence by `covered`.
     """
-    spans = ((place, place), (place - 1, place), (place, place + 1), (place - 1, place + 1)) if place > 0 else ((0, 0),)
+    spans = ((place, place), (place - 1, place), (place, place + 1), (place - 1, place + 1)) if place > 0 else ((0, 0), (0, 1))
     named = sum([marks.terms[term] for term in marks.name_terms]) / marks.weight if marks.names else 0.0
     least = limits.coverage - named - HOPE
     values = {figure.value for figure in marks.figures}
     if not _has_quotes(marks, article):
         return None
     for first, last in spans:
-        if (first < 1 and first != last) or last >= len(statements) or sum(shares[first : last + 1]) < least:
+        if (first < 1 and last > 1) or last >= len(statements) or sum(shares[first : last + 1]) < least:
             continue
         passage = [statements[at].marks for at in range(first, last + 1)]
         if values and not values.issubset([figure.value for part in passage for figure in part.figures]):
@@ -147,7 +149,8 @@ def check(
     allied = _allied(marks, missing, core, kin) if missing and kin else _NONE
     missing -= allied
     names, offices = marks.name_terms, article.offices
-    lost = sum([marks.terms[term] for term in missing if term not in names and term not in offices])
+    known = article.spread
+    lost = sum([marks.terms[term] * (ELSEWHERE if term in known else 1.0) for term in missing if term not in names and term not in offices])
     needed = _needed(marks, len(passage), limits)
     if lost > (1.0 - needed) * (marks.weight + FIGURE_WEIGHT * len(marks.figures)):
         return 0.0, Fault.TERMS
@@ -165,8 +168,6 @@ def check(
     if not _has_quotes(marks, article):
         return coverage, Fault.QUOTATION
     if missing and not _has_names(marks, missing, core, article, before):
-        return coverage, Fault.NAMES
-    if len(passage) > 1 and _is_other_event(marks, core):
         return coverage, Fault.NAMES
     if missing and _lacks_detail(marks, missing):
         return coverage, Fault.DETAIL
@@ -196,6 +197,8 @@ def _missing(marks: Marks, passage: Sequence[Marks]) -> set[str]:
 
 def _allied(marks: Marks, missing: set[str], core: Marks, kin: Kin) -> frozenset[str]:
     """Give the missing terms for which the passage's main sentence has another of their family, each of its terms standing for one."""
+    if marks.weight < FAMILIES_FROM:
+        return _NONE
     spare = {term: kin[term] for term in core.terms if term in kin and term not in marks.terms}
     allied: set[str] = set()
     for term in marks.terms:
@@ -227,12 +230,9 @@ def _coverage(marks: Marks, missing: set[str], allied: frozenset[str], article: 
     lost = 0.0
     for term, weight in marks.terms.items():
         if term in missing:
-            lost += weight
-        elif term in allied:
-            held += weight * NEAR_WORTH
-            lost += weight * (1.0 - NEAR_WORTH)
+            lost += weight * ELSEWHERE if term in spread else weight
         else:
-            count = spread.get(term, 1)
+            count = 1 if term in allied else spread.get(term, 1)
             held += weight if count < 2 else weight * _FADES[min(count, len(_FADES) - 1)]
     return held / (held + lost)
 
@@ -298,7 +298,7 @@ def _is_of_office(marks: Marks, run: Sequence[str], identity: AbstractSet[str], 
 def _meant(marks: Marks, missing: set[str], before: Sequence[Marks], passage: Sequence[Marks], article: Reading) -> set[str]:
     """Give the terms of the one missing name that a pronoun stands for: named just before, or whom the article is about."""
     absent = [run for run in marks.names if run[-1] in missing]
-    if len({run[-1] for run in absent}) != 1 or any(part.name_terms - marks.terms.keys() for part in passage):
+    if len({run[-1] for run in absent}) != 1 or any(part.name_terms - marks.terms.keys() - part.speakers for part in passage):
         return set()
     name = absent[0][-1]
     near = {term for part in before for run in part.names for term in run}
@@ -366,12 +366,6 @@ def _has_names(marks: Marks, missing: set[str], core: Marks, article: Reading, b
     return not foreign and len(absent) == 1 and absent[0][-1] in near
 
 
-def _is_other_event(marks: Marks, core: Marks) -> bool:
-    """Say whether the passage's main sentence names another one where the sentence names one that only stands nearby."""
-    ours = {run[-1] for run in marks.names}
-    return bool({run[-1] for run in core.names} - marks.terms.keys()) and bool(ours - core.terms.keys())
-
-
 def _has_days(marks: Marks, passage: Sequence[Marks], article: Reading) -> bool:
     here = [day for part in passage for day in part.days]
     for day in marks.days:
@@ -425,23 +419,28 @@ def _has_speaker(marks: Marks, passage: Sequence[Marks], before: Sequence[Marks]
             return True
         if core.body_speaker and any(part.name_terms & marks.name_terms for part in passage):
             return True
-        return bool(core.speakers) and not core.partisan and not core.speakers & core.name_terms
-    if marks.quotes:
-        core = next((part for part in passage if set(part.quotes) & set(marks.quotes)), core)
-    if not core.speaking:
+        if not core.speakers:
+            # "The report said": a paper tells it.
+            return not core.pronoun_speaker
+        return not core.partisan and not core.speakers & core.name_terms
+    quoting = [part for part in passage if set(part.quotes) & set(marks.quotes)] if marks.quotes else []
+    return any(_has_its_speaker(marks, part, (*before, *passage), meant) for part in quoting or (core,))
+
+
+def _has_its_speaker(marks: Marks, part: Marks, around: Sequence[Marks], meant: set[str]) -> bool:
+    """Say whether who said the sentence is who says a part of the passage, by name or by what stands for it."""
+    if not part.speaking:
         return False
     if not marks.speakers:
         return True
-    ours, theirs = marks.speakers & marks.name_terms, core.speakers & core.name_terms
-    if ours & theirs or (not (ours and theirs) and marks.speakers & core.speakers):
+    ours, theirs = marks.speakers & marks.name_terms, part.speakers & part.name_terms
+    if ours & theirs or (not (ours and theirs) and marks.speakers & part.speakers):
         return True
-    if marks.body_speaker and (core.speakers & marks.name_terms or core.pronoun_speaker):
+    if marks.body_speaker and (part.speakers & marks.name_terms or part.pronoun_speaker):
         return True
-    if core.body_speaker:
-        return bool(ours) and any(ours & other.name_terms for other in (*before, *passage))
-    return core.pronoun_speaker and (
-        bool(marks.speakers & meant) or any(marks.speakers & other.terms.keys() for other in (*before, *passage))
-    )
+    if part.body_speaker:
+        return bool(ours) and any(ours & other.name_terms for other in around)
+    return part.pronoun_speaker and (bool(marks.speakers & meant) or any(marks.speakers & other.terms.keys() for other in around))
 
 
 def _is_reversed(marks: Marks, core: Marks, article: Reading) -> bool:
