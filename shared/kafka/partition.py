@@ -188,8 +188,8 @@ class OwnedPartition:
             began = time.monotonic()
             self._producer = await start_client(lambda: owner.make_producer(self.partition))
             stored = await read_changelog(owner.settings, owner.changelog.name, self.partition, self.logic.restore, progress=self._progress)
-            await asyncio.sleep(0)
-            self.logic.restored()
+            # In a thread: it takes seconds for a large state, in which heartbeats and health answers go on.
+            await asyncio.to_thread(self.logic.restored)
             self.next_offset = self._next_inbox_offset = await owner.first_offset(self.tp, stored)
         self.restoring = False
         metrics.RESTORING.labels(stage, str(self.partition)).set(0)

@@ -278,6 +278,26 @@ async def test_outcomes_of_work_over_time_commit_with_the_state(bench: Bench) ->
         assert "timer" in {count.key for count in await bench.counts()}
 
 
+async def test_what_work_over_time_raises_on_purpose_is_what_ends_the_owner(bench: Bench) -> None:
+    """It says what is wrong by itself, not as one of a group of tasks."""
+    await bench.create()
+
+    class Failing(CountingLogic):
+        async def act(self, submit: Submit) -> None:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._fail())
+
+        async def _fail(self) -> None:
+            raise OwnerError("the parser does not start")
+
+    source, output, changelog = topics(bench.prefix, 1)
+    work = PartitionOwner(
+        stage=bench.prefix, source=source, changelog=changelog, make_logic=lambda _: Failing(output), settings=bench.settings
+    )
+    with pytest.raises(OwnerError, match=r"^the parser does not start$"):
+        await asyncio.wait_for(work.run(asyncio.Event()), LIMIT_S)
+
+
 @pytest.mark.faults
 async def test_killed_workers_lose_and_double_nothing(bench: Bench) -> None:
     """Two workers are killed -9 twelve times at random moments while inputs flow: every input is counted exactly once."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from services.ingest.extraction.pool import ExtractorPool
+from services.ingest.extraction.pool import ExtractorPool, PoolBroken
 from services.ingest.fetch.discover import PageOutcome
 from services.ingest.http import ACCEPT_PAGE, TRANSIENT, Fetched, Fetcher
 from services.ingest.identity import article_host, canonical_url
@@ -46,6 +46,8 @@ class PageLooker:
             if error.reason in TRANSIENT or error.reason in _PARSER_MAY_RECOVER or error.reason == "robots_unreachable":
                 return PageOutcome(at=self._clock(), final_url=url, failed=str(error))
             return PageOutcome(at=self._clock(), final_url=url, refused=error)
+        except PoolBroken:
+            raise  # no document is at fault: the service ends and says why
         except Exception as error:
             # a bug with one page must not stop the others; the page ends as a dead letter that says so
             log.exception("fetch_broke", url=url)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from services.ingest.extraction.pool import ExtractorPool
+from services.ingest.extraction.pool import ExtractorPool, PoolBroken
 from services.ingest.feeds.model import ChildFeed, ParsedFeed
 from services.ingest.http import ACCEPT_FEED, Fetched, Fetcher
 from services.ingest.identity import feed_host
@@ -44,6 +44,8 @@ class FeedLooker:
         except Refused as error:
             remedy = "; SLUGLINE_POLL_OBEY_ROBOTS=false polls it all the same" if error.reason == "robots_disallowed" else ""
             return PollOutcome(at=self._clock(), error=f"{error}{remedy}")
+        except PoolBroken:
+            raise  # no document is at fault: the service ends and says why
         except Exception as error:
             # a bug with one feed must not stop the others; it is loud in the log and visible in the feed's status
             log.exception("poll_broke", url=state.url, feed_id=str(state.feed.feed_id))
