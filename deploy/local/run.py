@@ -190,6 +190,8 @@ class Instance:
         if service.name == WEB:
             self.web_port = self._port(self.web_port)
             environment |= {"SLUGLINE_WEB_HOST": LOOPBACK, "SLUGLINE_WEB_PORT": str(self.web_port)}
+            if self.recorded_web_port is not None:
+                environment["SLUGLINE_PICTURE_SOURCES"] = f"http://*.localhost:{self.recorded_web_port}"
         State(self.bootstrap_servers, self.database_url, self.url, self.health_ports).save(self.folder.state)
         return self._child(service.name, service.arguments, environment)
 

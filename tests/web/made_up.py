@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
+from services.publish import read
 from services.publish.web import views
 
 NOW = datetime(2026, 1, 7, 15, 20, tzinfo=UTC)
@@ -48,6 +49,27 @@ def card(index: int, headline: str | None = None) -> views.Card:
         lead=LEADS[language],
         publishers=OUTLETS[: max(1, 6 - index % 6)],
     )
+
+
+def member(number: int, **more: object) -> read.Member:
+    values: dict[str, object] = {
+        "number": number,
+        "article_id": made_id(f"article {number}"),
+        "version": 1,
+        "present": True,
+        "title": "Ferries to sail again on Friday",
+        "url": f"https://outlet{number}.example/a/{number}",
+        "publisher_id": f"outlet{number}.example",
+        "publisher_name": OUTLETS[number % len(OUTLETS)],
+        "published_at": NOW,
+        "fetched_at": NOW,
+        "wire_group": None,
+        "copy_of": None,
+        "language": "en",
+        "image": None,
+        "story_revision": 1,
+    }
+    return read.Member(**(values | more))  # type: ignore[arg-type]
 
 
 def source(number: int, title: str = "Ferries to sail again on Friday", **more: object) -> views.Source:

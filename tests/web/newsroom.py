@@ -62,6 +62,7 @@ class Report:
     withdrawn: bool = False
     copy_of: int | None = None
     url: str | None = None
+    image: str | None = None
 
     @property
     def domain(self) -> str:
@@ -153,6 +154,7 @@ class Newsroom:
                     publisher=publisher,
                     title=report.title,
                     text=report.text,
+                    image=report.image,
                     language=report.language,
                     published_at=published_at,
                     fetched_at=self.now,

@@ -4,16 +4,21 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import aiohttp.web
 import axe_playwright_python
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
+from deploy.local.ports import free_ports
+from deploy.recorded_web.render import image
+from services.publish.web.config import WebSettings
 from shared.contracts import StoryStatus
-from tests.web.conftest import ARTIFACTS, Web
+from tests.web.conftest import ARTIFACTS, Web, serving
 from tests.web.newsroom import FERRY_HEADLINE, FERRY_REPORTS, FERRY_SECTIONS, Newsroom, Report, fill, made_id
 from tests.web.test_pages import HOSTILE
 
@@ -239,6 +244,54 @@ async def test_hostile_text_runs_nowhere(web: Web, newsroom: Newsroom, browser: 
         await page.get_by_role("heading", level=1, name=HOSTILE[1]).wait_for()
 
 
+async def test_a_picture_keeps_its_place_and_leaves_no_hole(settings: WebSettings, newsroom: Newsroom, browser: Browser) -> None:
+    """It loads without telling where it is shown, shifts nothing, and one that fails is taken away; without JavaScript a plate stays."""
+    asked: list[tuple[str, str | None]] = []
+
+    async def give(request: aiohttp.web.Request) -> aiohttp.web.Response:
+        asked.append((request.path, request.headers.get("Referer")))
+        if "missing" in request.path:
+            return aiohttp.web.Response(status=404)
+        return aiohttp.web.Response(body=image(request.path, "#7a3b2e"), content_type="image/svg+xml")
+
+    outlet = aiohttp.web.Application()
+    outlet.router.add_get("/{name}", give)
+    runner = aiohttp.web.AppRunner(outlet)
+    await runner.setup()
+    [port] = free_ports(1)
+    await aiohttp.web.TCPSite(runner, "127.0.0.1", port).start()
+    origin = f"http://127.0.0.1:{port}"
+    await newsroom.say_well()
+    reports = [replace(report, image=f"{origin}/{name}.svg") for report, name in zip(FERRY_REPORTS, ("quay", "b", "c", "d"), strict=True)]
+    shown = await newsroom.story("ferry", FERRY_HEADLINE, reports, FERRY_SECTIONS)
+    failing = await newsroom.story("gone", "Gone", [Report("Ledger", "Gone", image=f"{origin}/missing.png")])
+    picture = "document.querySelector('.picture img')"
+    async with serving(settings.model_copy(update={"picture_sources": (origin,)})) as web:
+        screens: tuple[tuple[str, Any, Any], ...] = (("phone", PHONE, "light"), ("desk", DESK, "dark"))
+        for screen, viewport, scheme in screens:
+            context = await browser.new_context(viewport=viewport, color_scheme=scheme, bypass_csp=True)
+            page = await context.new_page()
+            await page.add_init_script(SHIFTS)
+            for name, path in (("front", "/"), ("story", f"/stories/{shown}")):
+                await page.goto(web.url + path)
+                await page.wait_for_function(f"{picture}.naturalWidth > 0")
+                assert await fits(page)
+                assert await page.evaluate("shifted") < 0.01
+                await shoot(page, f"picture-{name}-{screen}-{scheme}")
+                await page.evaluate(AXE)
+                found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+                assert [fault["id"] for fault in found["violations"]] == []
+            await page.goto(f"{web.url}/stories/{failing}")
+            await page.locator(".picture").wait_for(state="hidden")
+            await context.close()
+        async with page_of(browser, java_script_enabled=False) as page:
+            await page.goto(f"{web.url}/stories/{shown}")
+            assert await page.locator(".picture .plate").is_visible()
+    await runner.cleanup()
+    assert {path for path, _ in asked} == {"/quay.svg", "/missing.png"}
+    assert {referer for _, referer in asked} == {None}
+
+
 async def test_the_keyboard_reaches_everything(web: Web, newsroom: Newsroom, browser: Browser) -> None:
     """The first stop skips to the content; focus is visible at each stop; "/" goes to the search."""
     story_id = await fill(newsroom)
@@ -257,6 +310,11 @@ async def test_the_keyboard_reaches_everything(web: Web, newsroom: Newsroom, bro
         assert await page.evaluate("document.activeElement.id") == "q"
 
 
+SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => { for (const shift of list.getEntries()) window.shifted += shift.value; }).observe({ type: "layout-shift", buffered: true });
+"""
+"""How much of the page moved after it was first drawn, as Chromium measures it."""
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 CONTRAST = """() => {
   const parse = (color) => { const n = color.match(/[\\d.]+/g).map(Number); return n.length < 4 ? [...n, 1] : n; };

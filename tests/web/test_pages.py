@@ -5,8 +5,9 @@ from uuid import uuid4
 
 import html5lib
 
+from services.publish.web.config import WebSettings
 from shared.contracts import StoryStatus
-from tests.web.conftest import Web, until
+from tests.web.conftest import Web, serving, until
 from tests.web.newsroom import FERRY_HEADLINE, FERRY_REPORTS, FERRY_SECTIONS, Newsroom, Report, fill, made_id
 
 HOSTILE = (
@@ -37,6 +38,26 @@ async def test_a_story_page_says_what_it_is_made_of(web: Web, newsroom: Newsroom
     assert "Nearly the same words as" in page
     assert f'href="/stories/{made_id("power")}" hreflang="es"' in page
     assert len(page.encode()) < 60_000
+
+
+async def test_pictures_are_shown_only_where_the_operator_allows_them(settings: WebSettings, newsroom: Newsroom) -> None:
+    """Off unless set: no page names an outlet's picture. Set: the leading story's and a story's own, with whose it is, and the policy."""
+    reports = [Report("Harbour Gazette", "Boats sail", image="https://img.harbour.example/a.jpg?x=1&y=2"), Report("Ledger", "Boats")]
+    story_id = await newsroom.story("boats", "Boats sail", reports)
+    await newsroom.say_well()
+    for sources in ((), ("https://*.harbour.example",)):
+        async with serving(settings.model_copy(update={"picture_sources": sources})) as web:
+            for path in ("/", f"/stories/{story_id}"):
+                _, page, headers = await web.get(path)
+                assert f"img-src {' '.join(('self', *sources))};" in headers["Content-Security-Policy"].replace("'", "")
+                assert page.count("<img") == len(sources), path
+                assert ('<img src="https://img.harbour.example/a.jpg?x=1&amp;y=2" alt=""' in page) == bool(sources), path
+                if sources:
+                    html5lib.HTMLParser(strict=True).parse(page)
+                    assert 'loading="lazy" decoding="async" referrerpolicy="no-referrer"' in page
+                    assert re.search(r"Picture: <a href=\"https://harbourgazette\.example/boats/1\"[^>]*><bdi>Harbour Gazette", page)
+            answer = await web.json(f"/api/stories/{story_id}")
+            assert [found["image"] for found in answer["sources"]] == ["https://img.harbour.example/a.jpg?x=1&y=2", None]
 
 
 async def test_every_page_is_whole_without_outside_things(web: Web, newsroom: Newsroom) -> None:

@@ -23,7 +23,8 @@ from services.publish.web.cursor import PATTERN, read_cursor, write_cursor
 from services.publish.web.deliver import accepts_gzip, matches
 from services.publish.web.limits import RateLimit, client_key
 from services.publish.web.pages import same_site
-from tests.web.made_up import NOW, source
+from services.publish.web.pictures import check_source, may_load
+from tests.web.made_up import NOW, member, source
 
 TIMES = st.timedeltas(timedelta(days=366), timedelta(days=3_000)).map(lambda since: EPOCH + since)
 COUNTS = st.integers(1, 5_000)
@@ -301,3 +302,52 @@ def test_what_was_counted_up_to_a_limit_says_so() -> None:
     assert words.number_up_to(999, "article") == "999 articles"
     assert words.number_up_to(1, "story", "stories") == "1 story"
     assert words.number_up_to(1_000, "story", "stories") == "1,000+ stories"
+
+
+def test_pictures_come_from_where_the_operator_allows_alone() -> None:
+    """As a browser reads a policy: https: is any https, a host is itself, *.host what is below it, each at its port."""
+    for allowing, url, allowed in (
+        ("https:", "https://outlet.example/a.jpg", True),
+        ("https:", "https://outlet.example:8443/a.jpg", True),
+        ("https:", "http://outlet.example/a.jpg", False),
+        ("https://outlet.example", "https://outlet.example:443/a.jpg", True),
+        ("https://outlet.example", "https://outlet.example:444/a.jpg", False),
+        ("https://outlet.example", "https://outlet.example.evil.example/a.jpg", False),
+        ("https://OUTLET.example", "https://Outlet.Example/a.jpg", True),
+        ("https://*.outlet.example", "https://img.outlet.example/a.jpg", True),
+        ("https://*.outlet.example", "https://outlet.example/a.jpg", False),
+        ("https://*.outlet.example", "https://notoutlet.example/a.jpg", False),
+        ("http://*.localhost:9000", "http://harbour.localhost:9000/a.svg", True),
+        ("http://*.localhost:9000", "http://harbour.localhost/a.svg", False),
+    ):
+        assert may_load(url, (check_source(allowing),)) == allowed, (allowing, url)
+    assert not may_load("https://outlet.example/a.jpg", ())
+    for wrong in (
+        "*",
+        "http:",
+        "data:",
+        "outlet.example",
+        "https://a.example/path",
+        "https://a.example; script-src *",
+        "https://a.example\n",
+        "https://*",
+    ):
+        with pytest.raises(ValueError, match="neither https:"):
+            check_source(wrong)
+
+
+def test_a_storys_picture_is_its_headlines_then_the_first_reporters() -> None:
+    """Addresses that are none, or that pages may not load, are passed over."""
+    first, second, third = (
+        member(number, title=f"Title {number}", image=image)
+        for number, image in enumerate(("https://a.example/1.jpg", "javascript:alert(1)", "https://c.example/3.jpg"), 1)
+    )
+
+    def chosen(headline: str, *sources: str) -> str | None:
+        found = present.picture(headline, (first, second, third), sources)
+        return found.address if found else None
+
+    assert chosen("Title 3", "https:") == "https://c.example/3.jpg"
+    assert chosen("Title 2", "https:") == "https://a.example/1.jpg"
+    assert chosen("Title 1", "https://c.example") == "https://c.example/3.jpg"
+    assert chosen("Title 1") is None

@@ -102,6 +102,7 @@ class SourceAnswer(Answer):
     publisher: Outlet
     published_at: datetime | None
     language: str
+    image: str | None = Field(description="the address of the outlet's picture; null where there is none, or it is not http or https")
     copy_of: int | None = Field(description="the number of the source that it repeats nearly word for word")
     new: bool = Field(description="came or changed since the revision asked; false where none was")
 
@@ -189,6 +190,7 @@ class ArticleAnswer(Answer):
     url: str | None
     publisher: Outlet
     authors: list[str]
+    image: str | None = Field(description="the address of the outlet's picture; null where there is none, or it is not http or https")
     section: str | None
     language: str
     published_at: datetime | None
@@ -250,6 +252,7 @@ def story_answer(detail: read.StoryDetail, changes: read.Changes | None, base_ur
                 "publisher": {"id": member.publisher_id, "name": member.publisher_name},
                 "published_at": member.published_at,
                 "language": member.language,
+                "image": safe_href(member.image) if member.image else None,
                 "copy_of": member.copy_of,
                 "new": member.number in fresh,
             }
@@ -309,6 +312,7 @@ def article_answer(article: read.Article) -> dict[str, Any]:
         "url": safe_href(article.url),
         "publisher": {"id": article.publisher_id, "name": article.publisher_name},
         "authors": article.authors,
+        "image": safe_href(article.image) if article.image else None,
         "section": article.section,
         "language": article.language,
         "published_at": article.published_at,

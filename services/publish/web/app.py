@@ -41,7 +41,7 @@ UNACKNOWLEDGED_MS = 60_000
 """A connection whose peer acknowledges nothing for so long is dropped by the kernel."""
 
 _SAID = {
-    404: ("Not found", "There is nothing here", ["The address may be mistyped, or what it led to was never here."]),
+    404: ("Not found", "There is nothing here", ["The address may be mistyped, or what was here is no longer kept."]),
     405: ("Not allowed", "This page can only be read", []),
     500: ("Our fault", "This page failed", ["Something went wrong here, and it is noted. Other pages work."]),
 }
@@ -86,6 +86,7 @@ def create_app(site: Site) -> ASGIApp:
         generation=lambda: site.fanout.generation,
         limit=RateLimit(settings.rate_per_client_s, settings.rate_burst, settings.rate_clients),
         origins=settings.cors_origins,
+        picture_sources=settings.picture_sources,
         keep_bytes=settings.page_cache_bytes,
         keep_s=settings.page_cache_s,
         observe=_observer(),

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from services.publish.config import PublishSettings
+from services.publish.web.pictures import check_source
 
 
 class WebSettings(PublishSettings):
@@ -22,6 +23,11 @@ class WebSettings(PublishSettings):
     web_backlog_connections: int = Field(default=2_048, ge=16, description="connections that wait to be accepted")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("*",), description="origins that may read the API, comma-separated; * is any (it holds nothing private); empty: none"
+    )
+    picture_sources: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="where a page may have outlets' pictures loaded from, comma-separated: https: for anywhere, or origins such as "
+        "https://*.outlet.example; empty: pages show none. Readers' browsers then ask the outlets, and the rights are yours to see to",
     )
     rate_per_client_s: float = Field(default=50, gt=0, description="requests a second of one client address, sustained; readers need few")
     rate_burst: int = Field(default=200, ge=1, description="requests of one client address at once")
@@ -41,7 +47,12 @@ class WebSettings(PublishSettings):
     page_stories: int = Field(default=30, ge=1, le=100, description="stories on a page of a feed")
     drain_s: float = Field(default=10, gt=0, description="requests under way at the stop have so long to end")
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "picture_sources", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("picture_sources")
+    @classmethod
+    def _check(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(check_source, value))

@@ -24,11 +24,10 @@ from services.publish.web.streams import HEADERS as STREAM_HEADERS
 from shared.logs import get_logger
 
 CSP: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src {pictures}; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 SECURITY: Final = (
-    (b"content-security-policy", CSP.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
@@ -128,6 +127,7 @@ class Deliver:
         generation: Callable[[], int | None],
         limit: RateLimit,
         origins: tuple[str, ...],
+        picture_sources: tuple[str, ...],
         keep_bytes: int,
         keep_s: float,
         observe: Callable[[str, int, float], None],
@@ -139,6 +139,8 @@ class Deliver:
         self._limit = limit
         self._origins = frozenset(origin.encode() for origin in origins)
         self._any_origin = b"*" in self._origins
+        policy = CSP.format(pictures=" ".join(("'self'", *picture_sources)))
+        self._security = ((b"content-security-policy", policy.encode()), *SECURITY)
         self._keep_bytes = keep_bytes
         self._keep_s = keep_s
         self._observe = observe
@@ -164,12 +166,12 @@ class Deliver:
                 return
         request: Headers = scope["headers"]
         if scope["method"] == "OPTIONS" and header(request, b"access-control-request-method") and _is_shared(path):
-            headers = [*self._cross_origin(path, request), *PREFLIGHT, *SECURITY]
+            headers = [*self._cross_origin(path, request), *PREFLIGHT, *self._security]
             await send({"type": "http.response.start", "status": 204, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
             return
         if scope["method"] == "HEAD" and path == STREAM:  # its headers alone, since its body never ends
-            await send({"type": "http.response.start", "status": 200, "headers": [*STREAM_HEADERS, *SECURITY]})
+            await send({"type": "http.response.start", "status": 200, "headers": [*STREAM_HEADERS, *self._security]})
             await send({"type": "http.response.body", "body": b""})
             return
         if scope["method"] not in ("GET", "HEAD"):
@@ -245,7 +247,7 @@ class Deliver:
                 if header(message["headers"], b"content-type").startswith(b"text/event-stream"):
                     streaming = True
                     cross = self._cross_origin(scope["path"], scope["headers"])
-                    await send({**message, "headers": [*message["headers"], *SECURITY, *cross]})
+                    await send({**message, "headers": [*message["headers"], *self._security, *cross]})
                 return
             if streaming:
                 await send(message)
@@ -286,7 +288,7 @@ class Deliver:
         messages = answer.written.get((unchanged, packed))
         if messages is None:
             cross = self._cross_origin(scope["path"], request) if self._any_origin else []
-            messages = answer.written[unchanged, packed] = _write(answer, cross, unchanged=unchanged, packed=packed)
+            messages = answer.written[unchanged, packed] = _write(answer, [*self._security, *cross], unchanged=unchanged, packed=packed)
         start, body = messages
         if not self._any_origin and (cross := self._cross_origin(scope["path"], request)):
             start = {**start, "headers": [*start["headers"], *cross]}
@@ -300,7 +302,7 @@ class Deliver:
             *_PROBLEM_HEADERS,
             (b"retry-after", str(seconds).encode()),
             (b"content-length", str(len(body)).encode()),
-            *SECURITY,
+            *self._security,
             *self._cross_origin(scope["path"], scope["headers"]),
         ]
         await send({"type": "http.response.start", "status": 429, "headers": headers})
@@ -321,12 +323,11 @@ def _is_shared(path: str) -> bool:
     return path.startswith("/api/") or path.endswith((".rss", ".atom", ".json"))
 
 
-def _write(answer: Answer, cross: Headers, *, unchanged: bool, packed: bool) -> tuple[Message, Message]:
+def _write(answer: Answer, more: Headers, *, unchanged: bool, packed: bool) -> tuple[Message, Message]:
     headers = [pair for pair in answer.headers if pair[0] not in (b"content-length", b"etag")]
     if answer.status == 405:
         headers = [(b"allow", value.replace(b"GET", b"GET, HEAD")) if name == b"allow" else (name, value) for name, value in headers]
-    headers.extend(SECURITY)
-    headers.extend(cross)
+    headers.extend(more)
     if answer.etag:
         headers.append((b"etag", answer.etag))
     if not header(headers, b"cache-control"):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
@@ -24,6 +25,8 @@ from services.publish.web.words import language_name, number_of, short
 LATEST = 7
 """Stories under "Just in"; those that stand large beside it are left out."""
 LARGE = 5
+PICTURED = 40
+"""Members of the leading story among which its picture is looked for."""
 SOURCES = 60
 """Sources on a story's page; a longer list has a page of its own."""
 SOURCES_PAGE = 100
@@ -84,6 +87,8 @@ def message(
 ) -> Response:
     """Answer with a page that says one thing."""
     frame = site.frame(request, f"{heading} · Slugline", noindex=True)
+    if status >= 500:  # how old the stories are is another matter where none can be read
+        frame = replace(frame, freshness=views.Freshness("fresh"))
     body = render(
         "message.html",
         frame,
@@ -105,6 +110,10 @@ def router(site: Site) -> APIRouter:
         async with site.connections.read() as db:
             found = await feed_stories(site, db, "top", after=None, limit=settings.page_stories)
             latest = await read.latest_stories(db, limit=LATEST + LARGE)
+            picture = None
+            if settings.picture_sources and found.stories:
+                members = await read.members(db, found.stories[0].story_id, limit=PICTURED)
+                picture = present.picture(found.stories[0].headline, members, settings.picture_sources)
         large = {story.story_id for story in found.stories[:LARGE]}
         page = views.FeedPage(
             feed_id="top",
@@ -112,6 +121,7 @@ def router(site: Site) -> APIRouter:
             kind="top",
             cards=tuple(map(present.card, found.stories)),
             latest=tuple(present.card(story) for story in latest if story.story_id not in large)[:LATEST],
+            picture=picture,
             cursor=write_cursor(found.next) if found.next else None,
         )
         frame = site.frame(
@@ -183,7 +193,7 @@ def router(site: Site) -> APIRouter:
                 return RedirectResponse(f"/stories/{found.story_id}{query}", status_code=308)
             history = await read.history(db, story_id, limit=REVISIONS)
             changes = None if since is None else await read.changes_since(db, story_id, since)
-        page = present.story_page(found, history, changes, shown_sources=SOURCES)
+        page = present.story_page(found, history, changes, shown_sources=SOURCES, picture_sources=settings.picture_sources)
         counts = f"{number_of(page.article_count, 'article')} from {number_of(page.publisher_count, 'independent publisher')}"
         lead = found.story.lead
         frame = site.frame(

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ from services.publish import read
 from services.publish.feeds.countries import COUNTRIES
 from services.publish.feeds.diversify import Ranked, diverse_order
 from services.publish.web import views
+from services.publish.web.pictures import may_load
 from services.publish.web.words import day, duration_words, language_name, number_of, reason_words, utc
 
 TICKS: Final = 14
@@ -85,8 +86,22 @@ def source(member: read.Member, *, new: bool = False) -> views.Source:
     )
 
 
+def picture(headline: str, members: Iterable[read.Member], sources: Sequence[str]) -> views.Picture | None:
+    """Choose a story's picture among those that pages may show: of the article whose title is the headline, else the first to report."""
+    for member in sorted(members, key=lambda member: (member.title != headline, member.number)):
+        address = safe_href(member.image) if sources and member.image else None
+        if address is not None and may_load(address, sources):
+            return views.Picture(address, member.publisher_name or member.publisher_id, safe_href(member.url))
+    return None
+
+
 def story_page(
-    detail: read.StoryDetail, history: Sequence[read.Change], changes: read.Changes | None, *, shown_sources: int
+    detail: read.StoryDetail,
+    history: Sequence[read.Change],
+    changes: read.Changes | None,
+    *,
+    shown_sources: int,
+    picture_sources: Sequence[str] = (),
 ) -> views.StoryPage:
     """Show a story. `changes` is what differs since the reader's last visit, where that is asked."""
     fresh = changes.numbers_added if changes is not None else frozenset[int]()
@@ -124,6 +139,7 @@ def story_page(
         publisher_count=story.publisher_count,
         first_published_at=story.first_published_at,
         last_published_at=story.last_published_at,
+        picture=picture(story.headline, detail.members, picture_sources),
         sections=sections,
         sources=listed,
         more_sources=max(0, max(detail.member_count, story.article_count) - len(listed)),
@@ -266,7 +282,8 @@ def freshness(found: read.Freshness, now: datetime, *, late_after_s: float) -> v
         words = ""
     else:
         age = max(now - newest, timedelta())
-        words = f"The newest article came in {duration_words(age.total_seconds())} ago." if age.days < 30 else f"As of {day(newest)}."
+        since = "less than a minute" if age < timedelta(minutes=1) else duration_words(age.total_seconds())
+        words = f"The newest article came in {since} ago." if age.days < 30 else f"As of {day(newest)}."
     # The newest word of each kind of worker counts: one of several processes may have been stopped on purpose.
     heard: dict[str, read.WorkerStatus] = {}
     for worker in found.workers:

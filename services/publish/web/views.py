@@ -45,6 +45,16 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """An outlet's picture, shown with where it is from."""
+
+    address: str
+    publisher: str
+    href: str | None
+    """The article that has it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sentence:
     """A sentence of the brief and the sources that state it."""
 
@@ -139,6 +149,7 @@ class StoryPage:
     publisher_count: int
     first_published_at: datetime
     last_published_at: datetime
+    picture: Picture | None = None
     sections: tuple[Section, ...] = ()
     sources: tuple[Source, ...] = ()
     more_sources: int = 0
@@ -190,6 +201,8 @@ class FeedPage:
     cards: tuple[Card, ...]
     latest: tuple[Card, ...] = ()
     """The stories that changed last, for the front page."""
+    picture: Picture | None = None
+    """Of the leading story, on the front page."""
     cursor: str | None = None
     first: bool = True
 

@@ -33,6 +33,11 @@
   };
   setInterval(tellTimes, 30000);
 
+  /* ---- pictures: one that does not load leaves no hole ---- */
+  const dropPicture = (image) => { const figure = image.closest("[data-picture]"); if (figure) figure.hidden = true; };
+  document.addEventListener("error", (event) => { if (event.target instanceof HTMLImageElement) dropPicture(event.target); }, true);
+  for (const image of all("[data-picture] img")) if (image.complete && !image.naturalWidth) dropPicture(image);
+
   /* ---- citations ---- */
   const peek = document.createElement("div");
   peek.className = "peek";
