@@ -4,6 +4,7 @@ import re
 from uuid import uuid4
 
 import html5lib
+from yarl import URL
 
 from services.publish.web.config import WebSettings
 from shared.contracts import StoryStatus
@@ -246,3 +247,19 @@ async def test_a_reader_can_report_a_wrong_grouping(web: Web, newsroom: Newsroom
         assert answer.status == 415
     rows = await newsroom.connection.fetch("SELECT story_id, article_id, words FROM story_reports")
     assert [tuple(row) for row in rows] == [(story_id, made_id("ferry/4"), "About another island")]
+
+
+async def test_a_slash_too_many_leads_to_the_page_and_to_no_other_host(web: Web) -> None:
+    """As typed: /feeds/ is /feeds. What begins as an address of another host stays here."""
+    for asked, meant in (
+        ("/feeds/", "/feeds"),
+        ("/search/?q=a%20b&language=en", "/search?q=a%20b&language=en"),
+        ("/nope/", "/nope"),
+        ("//evil.example/", "/evil.example"),
+        ("/%5Cevil.example/", "/%5Cevil.example"),
+        ("/%2F/evil.example/", "/evil.example"),
+        ("/a%0d%0ab/", "/a%0D%0Ab"),
+    ):
+        async with web.session.get(URL(web.url + asked, encoded=True), allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (308, meant), asked
+    assert (await web.get("/api/feeds/"))[0] == 404

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 import uvicorn
 from fastapi import FastAPI, Request
@@ -16,7 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from services.publish.web import api, pages
@@ -121,6 +122,10 @@ def _error_answers(app: FastAPI, site: Site) -> None:
     def answer(request: Request, status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
         if _for_programs(request):
             return ProblemResponse(status, _SAID_TO_PROGRAMS.get(detail, detail), headers)
+        path: str = request.scope["path"]
+        if status == 404 and request.method == "GET" and path.endswith("/"):  # quoted, or a backslash would lead to another host
+            query = f"?{request.url.query}" if request.url.query else ""
+            return RedirectResponse("/" + quote(path.strip("/")) + query, status_code=308)
         kicker, heading, paragraphs = _SAID.get(status, (str(status), "This did not work", []))
         said = [detail] if detail and detail not in _SAID_TO_PROGRAMS else []
         page = pages.message(site, request, status, heading, said or paragraphs, kicker=kicker)
