@@ -11,7 +11,7 @@ from services.cluster.assign.score import NATIVE
 
 JOIN_AT: Final = 0.38
 """The score at which a story is joined; docs/clustering.md says what other values give."""
-JOIN_ELSEWHERE_AT: Final = 0.42
+JOIN_ELSEWHERE_AT: Final = 0.5
 """The same in languages without an encoder of their own, whose vectors tell look-alikes apart less well."""
 VOICES: Final = (1.0, 0.5, 0.25, 0.125)
 """How much a story's best, second, third and fourth link count; more members don't make a story attractive without end."""

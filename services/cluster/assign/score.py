@@ -36,8 +36,8 @@ NATIVE: Final = {"en": PairModel(-6.938, np.array((0.291, 4.082, 0.683, 1.859), 
 
 TIME_DEPTH: Final = 3.0
 TIME_SCALE_DAYS: Final = 3.0
-TIME_UNKNOWN: Final = 0.75
-"""Log-odds lost with time: 3(1 − exp(−days/3)), 0.75 where a time is unknown."""
+TIME_UNKNOWN: Final = 0.4
+"""Log-odds lost with time: 3(1 − exp(−days/3)); where a time is unknown as much as two reports of one event usually lose (half a day)."""
 
 
 def time_log_odds(days: Floats, known: npt.NDArray[np.bool_]) -> Floats:
