@@ -21,7 +21,7 @@ from deploy.local.lock import hold
 from deploy.local.places import DataFolder
 from deploy.local.ports import LOOPBACK, free_port, free_ports, is_free
 from deploy.local.postgres import Server, connect_when_ready
-from deploy.local.services import COMMON_ENVIRONMENT, DEMO_ENVIRONMENT, RECORDED_WEB, SERVICES, WEB, Service
+from deploy.local.services import COMMON_ENVIRONMENT, DEMO_ENVIRONMENT, OWNERS, RECORDED_WEB, SERVICES, WEB, Service
 from deploy.local.show import LogReader, Screen
 from deploy.local.state import State
 from deploy.local.supervise import Child, Command, Supervisor, Watchdog, describe_end
@@ -187,6 +187,8 @@ class Instance:
         self.health_ports[service.name] = self._port(self.health_ports.get(service.name, 0))
         environment = {**(DEMO_ENVIRONMENT if self.demo else {}), **service.environment}
         environment["SLUGLINE_HEALTH_PORT"] = str(self.health_ports[service.name])
+        if service.name in OWNERS and "kafka" in self.supervisor.names:  # of another's broker nobody knows who else is there
+            environment["SLUGLINE_GROUP_INSTANCE_ID"] = service.name
         if service.name == WEB:
             self.web_port = self._port(self.web_port)
             environment |= {"SLUGLINE_WEB_HOST": LOOPBACK, "SLUGLINE_WEB_PORT": str(self.web_port)}

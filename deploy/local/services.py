@@ -20,6 +20,8 @@ class Service:
         return [sys.executable, "-m", "deploy.cli", "run", self.name]
 
 
+OWNERS: Final = ("poll", "fetch", "assign")
+"""Have a name in their consumer group: when one was killed, the next takes over at once and waits for no session to run out."""
 WEB: Final = "web"
 RECORDED_WEB: Final = "recorded-web"
 

@@ -45,7 +45,9 @@ class EnrichSettings(Settings):
 
     batch_records: int = Field(default=32, ge=1, le=1_000, description="articles encoded together at most")
     batch_wait_s: float = Field(default=0.02, ge=0, le=1, description="how long a batch waits to fill")
-    session_timeout_s: float = Field(default=30, ge=6, description="a worker that is silent for so long loses its partitions")
+    session_timeout_s: float = Field(
+        default=10, ge=6, description="a worker that is silent for so long loses its partitions; in error, that costs an article read twice"
+    )
     retry_s: float = Field(default=1.0, gt=0, description="pause before a send that the broker did not take is tried again")
     lag_limit_messages: int = Field(default=10_000, ge=0, description="readiness is false while more inputs than this wait")
 
