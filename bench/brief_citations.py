@@ -94,7 +94,7 @@ def write_pairs(files: Sequence[Path], out: Path, stories: int, seed: int, witho
                 if not pairs:
                     continue
                 texts.write(f"\n{'=' * 80}\n{file.name}\n")
-                for source in sources:
+                for source in sorted({pair.other for pair in pairs}, key=lambda source: source.number):
                     texts.write(f"\n--- article {source.number}, published {source.published_at}\n{source.title}\n\n{source.text}\n")
                 for text, own, other in pairs:
                     rows.append((str(len(rows) + 1), file.name, str(own.article_id), _digest(text), str(other.article_id), ""))
@@ -103,7 +103,7 @@ def write_pairs(files: Sequence[Path], out: Path, stories: int, seed: int, witho
                 if not left:
                     break
     with (out / "keys.csv").open("w", encoding="utf-8", newline="") as keys:
-        csv.writer(keys).writerows([FIELDS, *rows])
+        csv.writer(keys, lineterminator="\n").writerows([FIELDS, *rows])
     print(f"{len(rows)} pairs in {out}")
 
 
@@ -147,9 +147,10 @@ def read_judged(keys: Path, stories: Path) -> Iterator[Judged]:
     for name in sorted({row["set"] for row in rows}):
         held = (source for story in read_stories(stories / name) for source in story)
         sources.update((str(source.article_id), source) for source in held if str(source.article_id) in wanted)
+    readings = {name: read_article(source) for name, source in sources.items()}
     for row in rows:
-        article = read_article(sources[row["other"]])
-        statement = _find(read_article(sources[row["article"]]), row["sentence"])
+        article = readings[row["other"]]
+        statement = _find(readings[row["article"]], row["sentence"])
         if statement is not None:
             cited = find_evidence(statement.marks, article) is not None
             yield Judged(row["pair"], statement, article, row["states"] == "1", cited)
