@@ -1,6 +1,7 @@
 """`slugline evaluate`: how well the clustering does on labelled articles."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +25,7 @@ def evaluate(
     from services.cluster.enrich.features import FeatureMaker
     from services.cluster.evaluate.explain import explained
     from services.cluster.evaluate.labelled import read_labelled
-    from services.cluster.evaluate.report import macro_of, report_of
+    from services.cluster.evaluate.report import macro_of, report_of, united
     from services.cluster.evaluate.run import run_articles
 
     notes = Console(stderr=True)
@@ -40,7 +41,9 @@ def evaluate(
             outcome = run_articles(
                 articles, maker, use_time=not no_time, cross_lingual=cross_lingual, advance=partial(_advance, progress, task)
             )
-            reports.append(report_of(str(path), articles, outcome, cross_lingual=cross_lingual))
+            if cross_lingual:
+                outcome = replace(outcome, stories=united(outcome.stories, outcome.links))
+            reports.append(report_of(str(path), articles, outcome))
             if explain and not as_json:
                 print(path.name)
             if explain:

@@ -10,10 +10,10 @@ from services.cluster.evaluate.measure import Agreement, bcubed, pairwise, v_mea
 from services.cluster.evaluate.run import Outcome
 
 
-def report_of(name: str, articles: Sequence[LabelledArticle], outcome: Outcome, *, cross_lingual: bool = False) -> dict[str, Any]:
-    """Give one file's figures. `cross_lingual`: stories that are linked count as one."""
+def report_of(name: str, articles: Sequence[LabelledArticle], outcome: Outcome) -> dict[str, Any]:
+    """Give one file's figures."""
     labels = [article.story for article in articles]
-    stories = united(outcome.stories, outcome.links) if cross_lingual else outcome.stories
+    stories = outcome.stories
     sizes = Counter(stories)
     return {
         "file": name,

@@ -75,6 +75,22 @@ def test_json_has_the_figures(tmp_path: Path, timed: bool) -> None:
     assert {"pairwise", "v_measure", "stories", "singletons", "articles_per_second", "peak_memory_mb"} <= first.keys()
 
 
+def test_linked_stories_are_one_in_figures_and_confusions(tmp_path: Path) -> None:
+    """An event told in two languages: apart, its label is torn; `--cross-lingual` links the stories and nothing is left to explain."""
+    news = Path(__file__).with_name("languages.jsonl").read_text().splitlines()
+    lines = [one for one in map(json.loads, news) if one["language"] in ("de", "es")]
+    for one in lines:
+        one["story"] = one["story"].split("-")[1]
+    path = written(tmp_path / "two.jsonl.gz", [one for one in lines if one["story"] == lines[0]["story"]])
+    apart, linked = (
+        json.loads(CliRunner().invoke(evaluate_app, [str(path), "--json", "--explain", "1", *more]).stdout)["files"][0]
+        for more in ((), ("--cross-lingual",))
+    )
+    assert (apart["stories"], linked["stories"]) == (2, 1)
+    assert [one["kind"] for one in apart["confusions"]] == ["one label is torn apart"]
+    assert linked["confusions"] == []
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
