@@ -15,7 +15,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
+    GroupCoordinatorNotAvailableError,
     GroupIdNotFound,
+    GroupLoadInProgressError,
     KafkaError,
     TopicAlreadyExistsError,
     TopicAuthorizationFailedError,
@@ -154,8 +156,14 @@ async def recreate(admin: AIOKafkaAdminClient, wanted: Sequence[Topic] = topics.
 
 
 async def _without_groups(admin: AIOKafkaAdminClient) -> bool:
-    """Delete our groups with their offsets; say whether none was left. Members that were killed are made to leave."""
-    names = [group[0] for group in await admin.list_consumer_groups() if group[0].startswith(GROUP_PREFIX)]
+    """Delete our groups with their offsets; say whether none was left. Members that were killed are made to leave.
+
+    A broker that started a moment ago still loads its groups and says so.
+    """
+    try:
+        names = [group[0] for group in await admin.list_consumer_groups() if group[0].startswith(GROUP_PREFIX)]
+    except (GroupLoadInProgressError, GroupCoordinatorNotAvailableError):
+        return False
     refused = 0
     for name in names:
         # aiokafka's admin client has no call for these two.
