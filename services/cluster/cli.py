@@ -2,23 +2,27 @@
 
 import asyncio
 import getpass
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
 from services.cluster import editing
 from services.cluster.editing import find_articles, find_story, partition_of
-from shared.contracts import Command, CommandOp
+from shared.contracts import Command, CommandOp, Story
+from shared.contracts.base import describe
 from shared.errors import Refused
 from shared.settings import Settings
 from shared.topics import STORY_INPUTS
 
 stories_app = typer.Typer(no_args_is_help=True, help="Correct stories; the machine keeps to what editors said.")
 console = Console()
+_DOMAIN = re.compile(r"[\w-]+(\.[\w-]+)*")
 
 StoryName = Annotated[str, typer.Argument(metavar="STORY", help="the story's id, or its first characters (6 or more)")]
 IntoName = Annotated[str, typer.Argument(metavar="INTO", help="the story to bring them into")]
@@ -36,6 +40,8 @@ def merge(story: StoryName, into: IntoName, why: Why = "", by: By = "", wait: Wa
     """
     stories = _stories()
     gone, survivor = find_story(stories, story), find_story(stories, into)
+    if _is_so_already(gone.story_id == survivor.story_id, f"both ids lead to story {survivor.story_id}"):
+        return
     partition = partition_of(gone, survivor)
     _give([partition], wait, by, why, op=CommandOp.MERGE, story_id=gone.story_id, into_story_id=survivor.story_id)
 
@@ -60,6 +66,8 @@ def move(story: StoryName, into: IntoName, articles: ArticleNames, why: Why = ""
     """
     stories = _stories()
     found, target = find_story(stories, story), find_story(stories, into)
+    if _is_so_already(found.story_id == target.story_id, f"both ids lead to story {target.story_id}"):
+        return
     members = asyncio.run(editing.known_members(Settings.load(), found.story_id))
     chosen = find_articles(members, articles)
     partition = partition_of(found, target)
@@ -69,19 +77,23 @@ def move(story: StoryName, into: IntoName, articles: ArticleNames, why: Why = ""
 @stories_app.command()
 def close(story: StoryName, why: Why = "", by: By = "", wait: Wait = 15) -> None:
     """Close a story: no new article joins it, nor reopens it."""
-    _give_one(CommandOp.CLOSE, story, wait, by, why)
+    _give_one(CommandOp.CLOSE, find_story(_stories(), story), wait, by, why)
 
 
 @stories_app.command()
 def pin(story: StoryName, why: Why = "", by: By = "", wait: Wait = 15) -> None:
     """Pin a story to the top."""
-    _give_one(CommandOp.PIN, story, wait, by, why)
+    found = find_story(_stories(), story)
+    if not _is_so_already(found.pinned, f"story {found.story_id} is pinned"):
+        _give_one(CommandOp.PIN, found, wait, by, why)
 
 
 @stories_app.command()
 def unpin(story: StoryName, why: Why = "", by: By = "", wait: Wait = 15) -> None:
     """Undo a pin."""
-    _give_one(CommandOp.UNPIN, story, wait, by, why)
+    found = find_story(_stories(), story)
+    if not _is_so_already(not found.pinned, f"story {found.story_id} is not pinned"):
+        _give_one(CommandOp.UNPIN, found, wait, by, why)
 
 
 @stories_app.command()
@@ -104,6 +116,8 @@ def own(
 
     Example: slugline stories own evening-courier.example "Courier Group"
     """
+    if not _DOMAIN.fullmatch(domain.strip()):
+        raise Refused("no_domain", f"{domain!r} is no domain; give it as the story's sources have it, such as evening-courier.example")
     partitions = range(STORY_INPUTS.partitions)
     _give(partitions, 0, by, why, op=CommandOp.OWN, publisher_id=domain.strip().lower(), owner=owner or None)
 
@@ -112,13 +126,22 @@ def _stories() -> dict[str, bytes]:
     return asyncio.run(editing.known_stories(Settings.load()))
 
 
-def _give_one(op: CommandOp, story: str, wait_s: float, by: str, why: str) -> None:
-    found = find_story(_stories(), story)
-    _give([partition_of(found)], wait_s, by, why, op=op, story_id=found.story_id)
+def _is_so_already(is_so: bool, words: str) -> bool:
+    """Say so where nothing is to be done: assign would say nothing, and the editor wait for it."""
+    if is_so:
+        console.print(f"It is so already: {words}.", soft_wrap=True, markup=False)
+    return is_so
+
+
+def _give_one(op: CommandOp, story: Story, wait_s: float, by: str, why: str) -> None:
+    _give([partition_of(story)], wait_s, by, why, op=op, story_id=story.story_id)
 
 
 def _give(partitions: Iterable[int], wait_s: float, by: str, why: str, **fields: Any) -> None:
-    command = Command(command_id=uuid4(), actor=by or getpass.getuser(), why=why, at=datetime.now(UTC), **fields)
+    try:
+        command = Command(command_id=uuid4(), actor=by or getpass.getuser(), why=why, at=datetime.now(UTC), **fields)
+    except ValidationError as error:
+        raise Refused("invalid_command", describe(error)) from error
     outcome = asyncio.run(editing.give(Settings.load(), command, partitions, wait_s))
     if outcome.refusal is not None:
         raise Refused("refused", outcome.refusal)

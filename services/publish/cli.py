@@ -1,5 +1,6 @@
 """The commands of publish: `slugline db …`, `slugline stories …` and `slugline views …`."""
 
+import re
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -11,6 +12,8 @@ from shared.errors import Refused
 db_app = typer.Typer(no_args_is_help=True, help="Migrate the database and say how it stands.")
 stories_app = typer.Typer(no_args_is_help=True, help="List and show stories, and readers' reports of wrong groupings.")
 views_app = typer.Typer(no_args_is_help=True, help="Define the feeds that readers see: topic sections and saved searches.")
+SHOWN_OF_ID = 8
+_HEXADECIMAL = re.compile(r"[0-9a-f]{6,32}")
 
 
 # Database
@@ -162,28 +165,59 @@ def list_stories(
         async with connected() as (connection, _):
             page = await read.feed_page(connection, feed, limit=limit)
             columns = ("story_id", "headline", "article_count", "publisher_count", "language", "last_published_at")
-            show_rows(columns, [{name: getattr(story, name) for name in columns} for story in page.stories], as_json=as_json)
+            rows = [{name: getattr(story, name) for name in columns} for story in page.stories]
+            if not as_json:
+                columns = ("id", "headline", "articles", "publishers", "language", "last published")
+                rows = [_short(story) for story in page.stories]
+            show_rows(columns, rows, as_json=as_json)
 
     run_work(work())
 
 
+def _short(story: Any) -> dict[str, Any]:
+    """Give a story's row as narrow terminals can show it; every command takes the beginning of an id."""
+    at = story.last_published_at
+    return {
+        "id": str(story.story_id)[:SHOWN_OF_ID],
+        "headline": story.headline,
+        "articles": story.article_count,
+        "publishers": story.publisher_count,
+        "language": story.language,
+        "last published": at and at.strftime("%Y-%m-%d %H:%M"),
+    }
+
+
 @stories_app.command()
-def show(story_id: Annotated[UUID, typer.Argument(help="As `slugline stories list` gives it.")]) -> None:
+def show(story: Annotated[str, typer.Argument(metavar="STORY", help="the story's id, or its first characters (6 or more)")]) -> None:
     """Show a story as its page does: brief and sources."""
 
     async def work() -> None:
         from services.publish import read
 
         async with connected() as (connection, _):
+            story_id = await find_story_id(connection, story)
             found = await read.story(connection, story_id)
             if isinstance(found, read.Redirect):
                 typer.echo(f"merged into {found.story_id}")
                 found = await read.story(connection, found.story_id)
             if not isinstance(found, read.StoryDetail):
-                raise Refused("story_unknown", f"there is no story {story_id}")
+                raise Refused("story_unknown", f"what story {story} was merged into is not known yet; try again")
             _print_story(found)
 
     run_work(work())
+
+
+async def find_story_id(connection: Any, name: str) -> UUID:
+    """Find a story by its id or the beginning of it. Raises `Refused`."""
+    digits = name.strip().lower().replace("-", "")
+    if not _HEXADECIMAL.fullmatch(digits):
+        raise Refused("story_unknown", f"{name!r} is no story's id: give it as `slugline stories list` does, 6 characters or more")
+    first, last = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+    found = await connection.fetch("SELECT story_id FROM stories WHERE story_id BETWEEN $1 AND $2 LIMIT 2", first, last)
+    if len(found) != 1:
+        raise Refused("story_unknown", f"{'several stories begin' if found else 'no story begins'} with {name}: slugline stories list")
+    story_id: UUID = found[0]["story_id"]
+    return story_id
 
 
 def _print_story(found: Any) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from services.publish import migrations, read
+from services.publish.cli import SHOWN_OF_ID, find_story_id
 from services.publish.connect import Connection, Pool
 from shared.contracts import ArticleStatus, Section, Sentence, StoryLink, StoryStatus
+from shared.errors import Refused
 from shared.topics import ARTICLES, STORIES, STORY_MEMBERS
 from tests.publish.made_up import NOW, Log, article, brief, made_id, member, story, update
 from tests.publish.stack import load
@@ -77,6 +79,16 @@ async def test_merged_stories_lead_to_where_they_live_on(connection: Connection,
     assert await read.story(pool, made_id("lost")) is None
     assert await read.story(pool, made_id("nothing")) is None
     assert [found.story_id for found in (await read.feed_page(pool, "top")).stories] == [made_id("c")]
+
+
+async def test_a_command_finds_a_story_by_the_beginning_of_its_id(connection: Connection) -> None:
+    """As the list of stories shows it; what is no beginning of one id is refused."""
+    await load(connection, story("old"), story("new"))
+    for name in (str(made_id("old")), str(made_id("old"))[:SHOWN_OF_ID], str(made_id("old"))[:11].upper()):
+        assert await find_story_id(connection, name) == made_id("old")
+    for name in ("", str(made_id("old"))[:5], "no-story", "00000000", f"{made_id('old')}0"):
+        with pytest.raises(Refused):
+            await find_story_id(connection, name)
 
 
 async def test_feeds_are_read_page_by_page_without_hole_or_double(connection: Connection, pool: Pool) -> None:

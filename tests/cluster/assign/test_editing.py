@@ -60,6 +60,8 @@ async def test_an_editor_merges_splits_moves_pins_and_closes(assigning: str) -> 
     told = await slugline("merge", flood[:8], quake, "--why", "one event", "--by", "ada")
     assert "merged" in told
     assert (await story_of(assigning, 2)).story_id == uuid.UUID(quake)
+    assert "so already" in await slugline("merge", flood, quake)
+    assert "so already" in await slugline("unpin", flood)
     await slugline("pin", flood)
     assert (await story_of(assigning, 1)).pinned, "the id of a merged story leads to where it lives"
     await slugline("split", quake, "2")
@@ -72,6 +74,10 @@ async def test_an_editor_merges_splits_moves_pins_and_closes(assigning: str) -> 
         await slugline("split", quake, "1")
     with pytest.raises(Refused, match="other_partition"):
         await slugline("merge", quake, str((await story_of(assigning, 4)).story_id))
+    with pytest.raises(Refused, match="why"):
+        await slugline("unpin", quake, "--why", "because " * 1_000)
+    with pytest.raises(Refused, match="no_domain"):
+        await slugline("own", "The Outlet", "House")
     assert "Sent" in await slugline("own", "outlet1.example", "House")
 
 
