@@ -36,40 +36,83 @@ and SLUGLINE_KAFKA_BOOTSTRAP_SERVERS and SLUGLINE_DATABASE_URL say nothing else.
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """A command whose code lies elsewhere: its line in the help, and each `MODULE:ATTRIBUTE` that adds to it with the extra it needs."""
+    """A command whose code lies elsewhere: its line in the help, and each `MODULE:ATTRIBUTE` that adds to it with the extra it needs.
+
+    `examples` stand below the help of a group, in the order in which a newcomer would call them.
+    """
 
     does: str
     parts: tuple[tuple[str, str], ...]
+    examples: tuple[str, ...] = ()
 
 
 MOUNTED: Final = {
-    "local": Mounted("Run everything on this machine: broker, database, services.", (("deploy.local.cli:app", "local"),)),
+    "local": Mounted(
+        "Run everything on this machine: broker, database, services.",
+        (("deploy.local.cli:app", "local"),),
+        ("local run --port 8090", "local status", "local stop"),
+    ),
     "status": Mounted("Show everything on one screen, live.", (("deploy.status:app", "local"),)),
-    "topics": Mounted("Create the topics, and say how a broker's differ.", (("deploy.topics:app", ""),)),
-    "feeds": Mounted("Add, list, remove, import and export feeds.", (("services.ingest.cli:feeds_app", "ingest"),)),
-    "ingest": Mounted("Replay files of articles.", (("services.ingest.cli:ingest_app", "ingest"),)),
+    "topics": Mounted("Create the topics, and say how a broker's differ.", (("deploy.topics:app", ""),), ("topics check", "topics apply")),
+    "feeds": Mounted(
+        "Add, list, remove, import and export feeds.",
+        (("services.ingest.cli:feeds_app", "ingest"),),
+        ("feeds check https://outlet.example/rss", "feeds add https://outlet.example/rss", "feeds status"),
+    ),
+    "ingest": Mounted(
+        "Replay files of articles.",
+        (("services.ingest.cli:ingest_app", "ingest"),),
+        ("ingest replay articles.jsonl.gz --rate 50", "ingest extract https://outlet.example/news/a"),
+    ),
     "tokens": Mounted(
-        "Give senders their tokens for POST /articles, and take them away.", (("services.ingest.commands.tokens:app", "ingest"),)
+        "Give senders their tokens for POST /articles, and take them away.",
+        (("services.ingest.commands.tokens:app", "ingest"),),
+        ("tokens add wire-desk", "tokens list"),
     ),
     "stories": Mounted(
         "List and show stories; merge, split and move them.",
         (("services.publish.cli:stories_app", "publish"), ("services.cluster.cli:stories_app", "cluster")),
+        ("stories list --feed language/en --limit 5", "stories show STORY_ID", "stories merge STORY_ID INTO_STORY_ID"),
     ),
-    "views": Mounted("Define the feeds that readers see.", (("services.publish.cli:views_app", "publish"),)),
-    "webhooks": Mounted("Tell other programs of a feed's changes, signed.", (("services.publish.webhooks.cli:webhooks_app", "publish"),)),
+    "views": Mounted(
+        "Define the feeds that readers see.",
+        (("services.publish.cli:views_app", "publish"),),
+        ("views list", "views add harbours --words 'harbour or port' --min-publishers 2", "stories list --feed search/harbours"),
+    ),
+    "webhooks": Mounted(
+        "Tell other programs of a feed's changes, signed.",
+        (("services.publish.webhooks.cli:webhooks_app", "publish"),),
+        ("webhooks add desk --feed top --url https://receiver.example/slugline", "webhooks test desk", "webhooks deliveries desk"),
+    ),
     "evaluate": Mounted("Measure clustering on labelled articles.", (("services.cluster.evaluate.cli:evaluate_app", "cluster"),)),
     "db": Mounted(
         "Migrate the database and say how it stands.",
         (("services.publish.cli:db_app", "publish"), ("services.publish.roles_cli:db_app", "publish")),
+        ("db version", "db migrate"),
     ),
-    "offsets": Mounted("Show where each stage stands in its source, and set it anew.", (("deploy.offsets:app", ""),)),
-    "deadletters": Mounted("List, show, replay and drop inputs that could not be handled.", (("deploy.deadletters:app", ""),)),
+    "offsets": Mounted(
+        "Show where each stage stands in its source, and set it anew.",
+        (("deploy.offsets:app", ""),),
+        ("offsets show", "offsets reset assign --partition 0 --to earliest"),
+    ),
+    "deadletters": Mounted(
+        "List, show, replay and drop inputs that could not be handled.",
+        (("deploy.deadletters:app", ""),),
+        ("deadletters list --stage fetch --since-hours 6", "deadletters show 3f2a91c0", "deadletters replay --reason fetch_failed"),
+    ),
     "rebuild": Mounted(
         "Cluster the kept history again beside the live system, or fill the rows again.",
         (("services.cluster.rebuild.cli:rebuild_app", "cluster"), ("services.publish.rebuild.cli:rebuild_app", "publish")),
+        ("rebuild start", "rebuild diff --html diff.html", "rebuild apply --why 'the model of release 1.4'", "rebuild views"),
     ),
-    "erase": Mounted("Erase an article or an outlet everywhere, with proof.", (("deploy.erase:app", "local"),)),
-    "contracts": Mounted("Export the schemas of messages, and check them.", (("deploy.contracts:app", ""),)),
+    "erase": Mounted(
+        "Erase an article or an outlet everywhere, with proof.",
+        (("deploy.erase:app", "local"),),
+        ("erase article https://outlet.example/a --why 'a court order'", "erase verify https://outlet.example/a --text article.txt"),
+    ),
+    "contracts": Mounted(
+        "Export the schemas of messages, and check them.", (("deploy.contracts:app", ""),), ("contracts check", "contracts export")
+    ),
 }
 
 SERVICES: Final = {
@@ -121,7 +164,8 @@ class LazyGroup(TyperGroup):
 
 def _load(name: str, mounted: Mounted) -> typer.Typer:
     """Put a command together from its parts. A part whose extra isn't installed is left out, unless it is the only one."""
-    whole = typer.Typer(no_args_is_help=True, add_completion=False, help=mounted.does)
+    told = "\n\n".join(["Examples:", *(f"• slugline {example}" for example in mounted.examples)]) if mounted.examples else None
+    whole = typer.Typer(no_args_is_help=True, add_completion=False, help=mounted.does, epilog=told)
     missing: list[MissingExtra] = []
     for where, extra in mounted.parts:
         module, attribute = where.split(":")

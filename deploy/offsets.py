@@ -19,7 +19,7 @@ StageName = Annotated[str, typer.Argument(help=f"one of: {', '.join(offsets.STAG
 
 @app.command()
 def show(stage: Annotated[str | None, typer.Argument(help=f"one of: {', '.join(offsets.STAGES)}; all if left out")] = None) -> None:
-    """Show each partition's oldest, next and end offset."""
+    """Show each partition's oldest, next and end offset, and how many inputs wait (lag). After the last one lies a transaction's marker."""
     table = Table("stage", "topic", "partition", "oldest", "next", "end", "lag", "", box=None, header_style="bold")
     for one in [_stage(stage)] if stage else offsets.STAGES.values():
         for at in asyncio.run(offsets.show(Settings.load(), one)):
@@ -57,6 +57,7 @@ def reset(
     if partition is not None and partition >= one.source.partitions:
         raise SluglineError(f"{one.source.name} has partitions 0 to {one.source.partitions - 1}, not {partition}")
     if not yes:
+        asyncio.run(offsets.refuse_while_running(Settings.load(), one))
         _say_cost(one, partitions, to)
         typer.confirm(f"Set {one.name} to {to} in {one.source.name} {partitions}?", abort=True)
     for number, offset in asyncio.run(offsets.reset(Settings.load(), one, partitions, to)):

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Final
 
 import aiohttp
 import typer
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
@@ -30,13 +29,10 @@ from services.publish.connect import connect, is_away
 from shared.errors import SluglineError
 from shared.health import running_version
 from shared.kafka import letters, offsets
-from shared.kafka.client import client_options, start_client
 from shared.kafka.letters import Wanted
 
 ANSWER_S: Final = 8.0
 """A part that takes longer to be asked is shown as silent."""
-FEW: Final = 200
-"""A lag so small may be transactions' markers alone, so the first record is looked for."""
 LATE_S: Final = 120.0
 
 _ROWS: Final = """
@@ -165,41 +161,14 @@ async def _stages(settings: StatusSettings) -> list[dict[str, Any]]:
 
 async def _stage(settings: StatusSettings, stage: offsets.Stage) -> dict[str, Any]:
     places = await offsets.show(settings, stage)
-    lagging = {TopicPartition(stage.source.name, at.partition): max(at.begin, at.next_offset or 0) for at in places if at.lag > 0}
-    oldest = await _first_records(settings, lagging) if lagging else {}
-    lags = {tp: at.lag for at in places if (tp := TopicPartition(stage.source.name, at.partition)) in lagging}
-    waiting = {tp: lag for tp, lag in lags.items() if tp in oldest or lag > FEW}
     return {
         "stage": stage.name,
         "topic": stage.source.name,
-        "lag": sum(waiting.values()),
-        "lag_s": round(max((time.time() - oldest[tp] for tp in waiting if tp in oldest), default=0.0), 1),
+        "lag": sum(max(0, at.lag) for at in places),
+        "lag_s": round(max((time.time() - at.oldest_at for at in places if at.oldest_at is not None), default=0.0), 1),
         "begun": any(at.next_offset is not None for at in places),
         "expired": [at.partition for at in places if at.expired],
     }
-
-
-async def _first_records(settings: StatusSettings, starts: dict[TopicPartition, int]) -> dict[TopicPartition, float]:
-    """Give when the first record from each offset on was appended; none where there is no record."""
-    consumer: Any = await start_client(
-        lambda: AIOKafkaConsumer(
-            **client_options(settings), group_id=None, enable_auto_commit=False, auto_offset_reset="none", isolation_level="read_committed"
-        ),
-        give_up_s=ANSWER_S,
-    )
-    found: dict[TopicPartition, float] = {}
-    try:
-        consumer.assign(list(starts))
-        ends = await consumer.end_offsets(list(starts))
-        for tp, offset in starts.items():
-            consumer.seek(tp, offset)
-        while pending := [tp for tp in starts if tp not in found and await consumer.position(tp) < ends[tp]]:
-            for tp, records in (await consumer.getmany(*pending, timeout_ms=200, max_records=len(starts))).items():
-                if records:
-                    found.setdefault(tp, records[0].timestamp / 1000)
-        return found
-    finally:
-        await consumer.stop()
 
 
 async def _rows(settings: StatusSettings) -> dict[str, Any]:

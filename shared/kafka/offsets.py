@@ -1,8 +1,8 @@
 """Where each stage stands in its source, and setting it anew. The guards say what a reset costs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
@@ -12,6 +12,10 @@ from shared.kafka.changelog import OFFSET_KEY, read_changelog
 from shared.kafka.client import client_options, start_client
 from shared.settings import Settings
 from shared.topics import ARTICLES, ASSIGN_STATE, DISCOVERIES, FEEDS, FETCH_STATE, POLL_STATE, STORY_INPUTS, Topic
+
+ANSWER_S: Final = 10.0
+FEW: Final = 200
+"""Offsets that may all be transactions' markers, so that a record is looked for before they are called inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +45,22 @@ STAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A stage's place in one partition. `next_offset` None: it has not begun."""
+    """A stage's place in one partition. `next_offset` None: it has not begun.
+
+    `oldest_at`: when the oldest input that waits was appended, in seconds since 1970; None where none was found.
+    """
 
     partition: int
     begin: int
     next_offset: int | None
     end: int
+    oldest_at: float | None = None
 
     @property
     def lag(self) -> int:
-        """Give the inputs not handled yet (transaction markers count too)."""
-        return self.end - (self.begin if self.next_offset is None else self.next_offset)
+        """Give the inputs not handled yet; transactions' markers between them count too, markers alone do not."""
+        behind = self.end - (self.begin if self.next_offset is None else self.next_offset)
+        return behind if self.oldest_at is not None or behind > FEW or behind < 0 else 0
 
     @property
     def expired(self) -> bool:
@@ -64,12 +73,40 @@ async def show(settings: Settings, stage: Stage) -> list[Standing]:
     tps = [TopicPartition(stage.source.name, number) for number in range(stage.source.partitions)]
     consumer: Any = await start_client(
         lambda: AIOKafkaConsumer(**client_options(settings), group_id=stage.group, enable_auto_commit=False, auto_offset_reset="none"),
-        give_up_s=10,
+        give_up_s=ANSWER_S,
     )
     try:
         consumer.assign(tps)
         begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
-        return [Standing(tp.partition, begins[tp], await consumer.committed(tp), ends[tp]) for tp in tps]
+        committed = {tp: await consumer.committed(tp) for tp in tps}
+    finally:
+        await consumer.stop()
+    starts = {tp: max(begins[tp], committed[tp] or 0) for tp in tps}
+    oldest = await _first_records(settings, {tp: start for tp, start in starts.items() if start < ends[tp]})
+    return [Standing(tp.partition, begins[tp], committed[tp], ends[tp], oldest.get(tp)) for tp in tps]
+
+
+async def _first_records(settings: Settings, starts: Mapping[TopicPartition, int]) -> dict[TopicPartition, float]:
+    """Give when the first record from each offset on was appended; none where there is no record."""
+    if not starts:
+        return {}
+    consumer: Any = await start_client(
+        lambda: AIOKafkaConsumer(
+            **client_options(settings), group_id=None, enable_auto_commit=False, auto_offset_reset="none", isolation_level="read_committed"
+        ),
+        give_up_s=ANSWER_S,
+    )
+    found: dict[TopicPartition, float] = {}
+    try:
+        consumer.assign(list(starts))
+        ends = await consumer.end_offsets(list(starts))
+        for tp, offset in starts.items():
+            consumer.seek(tp, offset)
+        while pending := [tp for tp in starts if tp not in found and await consumer.position(tp) < ends[tp]]:
+            for tp, records in (await consumer.getmany(*pending, timeout_ms=200, max_records=len(starts))).items():
+                if records:
+                    found.setdefault(tp, records[0].timestamp / 1000)
+        return found
     finally:
         await consumer.stop()
 
@@ -91,15 +128,20 @@ def passed_over(standing: Standing, to: str) -> int:
     return (int(to) if offset is None else offset) - here
 
 
+async def refuse_while_running(settings: Settings, stage: Stage) -> None:
+    """Raise `SluglineError` while a process of the stage runs: it would go on from where it is, not from where it is set."""
+    if members := await running_members(settings, stage):
+        raise SluglineError(
+            f"{members} processes of {stage.name} run, or ended less than half a minute ago without a word: stop them, then reset again"
+        )
+
+
 async def reset(settings: Settings, stage: Stage, partitions: Sequence[int], to: str) -> list[tuple[int, int]]:
     """Set where a stage reads on: `earliest`, `latest` or an offset. Gives (partition, offset) pairs.
 
     State stays as it is. Raises `SluglineError` while a process of the stage runs, and when the offset is not in the topic.
     """
-    if members := await running_members(settings, stage):
-        raise SluglineError(
-            f"{members} processes of {stage.name} run, or ended less than half a minute ago without a word: stop them, then reset again"
-        )
+    await refuse_while_running(settings, stage)
     standings = {standing.partition: standing for standing in await show(settings, stage)}
     done = []
     for partition in partitions:
@@ -119,7 +161,7 @@ async def _write(settings: Settings, stage: Stage, partition: int, offset: int) 
     if stage.changelog is None:
         consumer: Any = await start_client(
             lambda: AIOKafkaConsumer(**client_options(settings), group_id=stage.group, enable_auto_commit=False, auto_offset_reset="none"),
-            give_up_s=10,
+            give_up_s=ANSWER_S,
         )
         try:
             consumer.assign([tp])
@@ -129,7 +171,7 @@ async def _write(settings: Settings, stage: Stage, partition: int, offset: int) 
         return
     producer: Any = await start_client(
         lambda: AIOKafkaProducer(**client_options(settings), transactional_id=f"{stage.group}-{stage.source.name}-{partition}"),
-        give_up_s=10,
+        give_up_s=ANSWER_S,
     )
     try:
         await read_changelog(settings, stage.changelog.name, partition, lambda _key, _value: None, progress=lambda _read, _span: None)

@@ -1,11 +1,14 @@
 """The console script: quick help, clear errors."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from deploy import cli
 
@@ -40,6 +43,19 @@ def test_help_imports_no_commands_code() -> None:
 def test_every_mounted_command_is_there(name: str) -> None:
     told = slugline(name, "--help")
     assert told.returncode == 0, told.stderr
+    for example in cli.MOUNTED[name].examples:
+        assert f"slugline {example}" in told.stdout
+
+
+@pytest.mark.parametrize("example", [example for mounted in cli.MOUNTED.values() for example in mounted.examples])
+def test_every_example_can_be_called_so(example: str) -> None:
+    """Its command is there and takes these arguments."""
+    command: Any = typer.main.get_command(cli.app)
+    context = command.make_context("slugline", [])
+    name, *arguments = shlex.split(example)
+    group = command.get_command(context, name).make_context(name, arguments, parent=context)
+    _, chosen, rest = group.command.resolve_command(group, arguments)
+    chosen.make_context(arguments[0], rest, parent=group)
 
 
 @pytest.mark.parametrize("name", cli.SERVICES)

@@ -129,6 +129,8 @@ def diff(
                 console.print(
                     f"      {article['title']} ({article['publisher']})", markup=False, highlight=False, style="dim", soft_wrap=True
                 )
+    if report["changes"]:
+        console.print("\nApply it: slugline rebuild apply --why …", markup=False)
 
 
 @rebuild_app.command()

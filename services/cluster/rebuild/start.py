@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -19,6 +20,7 @@ from services.cluster.rebuild.regroup import Past, in_order, regroup
 from services.cluster.rebuild.source import kept_inputs, kept_texts, state_tail
 from services.cluster.rebuild.standing import Standing
 from shared.contracts import ArticleStatus, EnrichedArticle, Features, Publisher
+from shared.errors import SluglineError
 from shared.health import running_version
 from shared.topics import STORY_PARTITIONS
 
@@ -50,6 +52,13 @@ async def rebuild(settings: RebuildSettings, *, re_enrich: bool, tell: Tell, sin
             for partition in progress.partitions:
                 progress.partitions[partition] = folder.partition(partition)
                 tell(partition, progress.partitions[partition])
+    except BrokenProcessPool as error:
+        killed = SluglineError(
+            "a process of the rebuild was killed, most likely for want of memory. Cluster one partition at a time "
+            "(SLUGLINE_REBUILD_PROCESSES=1), or less of the history (--days 7)"
+        )
+        progress.state, progress.error = "failed", str(killed)
+        raise killed from error
     except BaseException as error:
         progress.state, progress.error = "failed", f"{type(error).__name__}: {error}"
         raise
