@@ -14,6 +14,10 @@ IDLE_WAIT_MS: Final = 1_500
 IDLE_AFTER_S: Final = 5.0
 LOOK_MS: Final = 1_000
 """How often aiokafka's fetcher looks around without a cause (200 by default); whatever matters wakes it."""
+TAKEN_S: Final = 0.1
+IDLE_TAKEN_S: Final = 2.0
+"""How long the other partitions' fetch waits for records to be taken: on a busy machine the first record after a silence could else be
+taken too late, and those behind it would wait for a long fetch of the others."""
 
 
 class Patience:
@@ -29,8 +33,10 @@ class Patience:
         now = time.monotonic()
         if records:
             self._since = now
-        fetcher = consumer._fetcher  # noqa: SLF001 - aiokafka reads the wait anew for each fetch, but gives no way to set it
-        fetcher._fetch_max_wait_ms = IDLE_WAIT_MS if now - self._since > IDLE_AFTER_S else self._busy_wait_ms  # noqa: SLF001
+        idle = now - self._since > IDLE_AFTER_S
+        fetcher = consumer._fetcher  # noqa: SLF001 - aiokafka reads both anew each time, but gives no way to set them
+        fetcher._fetch_max_wait_ms = IDLE_WAIT_MS if idle else self._busy_wait_ms  # noqa: SLF001
+        fetcher._prefetch_backoff = IDLE_TAKEN_S if idle else TAKEN_S  # noqa: SLF001
 
     def begin_anew(self, consumer: Any) -> None:
         """Go back to the short wait: the partitions change."""
