@@ -17,6 +17,6 @@ RECALL = 0.65
 def test_citations_of_real_stories_are_as_a_reader_labelled_them() -> None:
     judged = list(read_judged(KEYS, STORIES))
     precision, recall = precision_and_recall(judged)
-    assert len(judged) >= 300
+    assert len(judged) >= 280
     assert precision >= PRECISION, [each.statement.text for each in judged if each.cited and not each.states]
     assert recall >= RECALL, [each.statement.text for each in judged if each.states and not each.cited]

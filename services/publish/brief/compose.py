@@ -19,6 +19,8 @@ READINGS = 256
 
 HOME = 0.07
 """Affinity from which a sentence whose group has no heading may go into another section."""
+LEAD_HOME = 0.1
+"""The same for the first section, where what one outlet alone says must be of the event itself."""
 
 
 def compose(story: Story, sources: Sequence[Source], limits: Limits = DEFAULT_LIMITS) -> Brief:
@@ -63,9 +65,12 @@ def _write(
             homeless.extend(held.members)
     for candidate in homeless:
         homes = [
-            (affinity(candidate, members[0]), -at) for at, (_, members) in enumerate(headed) if len(members) < limits.sentences_a_section
+            (close, -at)
+            for at, (_, members) in enumerate(headed)
+            if len(members) < (limits.sentences_a_section if at or candidate.independent > 1 else limits.lead_sentences)
+            and (close := affinity(candidate, members[0])) >= (HOME if at or candidate.independent > 1 else LEAD_HOME)
         ]
-        if homes and max(homes)[0] >= HOME:
+        if homes:
             headed[-max(homes)[1]][1].append(candidate)
     return tuple(
         Section(heading=heading.text, sentences=tuple(_sentence(member, readings) for member in members)) for heading, members in headed

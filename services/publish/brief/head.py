@@ -122,11 +122,10 @@ def clip_heading(members: Sequence[Candidate], headline: str, readings: Sequence
     lines.append(first.statement.text)
     best = ""
     same = letters_only(headline).strip()
-    for most in (limits.heading_max_words, limits.heading_max_words - 2, limits.heading_max_words - 4):
-        for line in lines:
-            if _opens_badly(line, first.article):
-                continue
-            clipped = _clip(line, first.article, replace(limits, heading_max_words=most))
+    sizes = (limits.heading_max_words, limits.heading_max_words - 2, limits.heading_max_words - 4)
+    for rough in (False, True):
+        for line, most in ((line, most) for most in sizes for line in lines if not _opens_badly(line, first.article)):
+            clipped = _clip(line, first.article, replace(limits, heading_max_words=most), rough=rough)
             told = clipped and _tells(tokenise(clipped, first.article.source.language), first.article)
             if told and letters_only(clipped).strip() != same and count_words(clipped) >= limits.heading_min_words:
                 clipped = clipped[:1].upper() + clipped[1:]
@@ -150,13 +149,13 @@ def _opens_badly(line: str, article: Reading) -> bool:
     return low in article.lexicon.questions or low in article.lexicon.attributing
 
 
-def _clip(line: str, article: Reading, limits: Limits) -> str:
-    """Give a line's first words, as many as a heading has, up to a border or at least not up to a word that waits for another."""
+def _clip(line: str, article: Reading, limits: Limits, *, rough: bool) -> str:
+    """Give a line's first words, as many as a heading has, up to a border; if `rough`, at least not up to a word that waits for another."""
     tokens = tokenise(line, article.source.language)
     if article.source.language in IDEOGRAPHIC:
         return line[: limits.heading_max_words * SIGNS_A_WORD].rstrip("，。、,. ")
     words = 0
-    whole, rough = "", ""
+    whole = cut_roughly = ""
     for place, token in enumerate(tokens):
         if token.mark:
             continue
@@ -167,10 +166,10 @@ def _clip(line: str, article: Reading, limits: Limits) -> str:
             cut = line[: token.end].strip()
             if _says_nothing(tokens[: place + 1], article) or _is_joined(line, token):
                 continue
-            rough = cut if _is_closed(cut) else rough
+            cut_roughly = cut if _is_closed(cut) else cut_roughly
             if _is_closed(cut) and (place + 1 == len(tokens) or _border(tokens, place, article) is not None or tokens[place + 1].mark):
                 whole = cut
-    return whole or rough
+    return whole or (cut_roughly if rough else "")
 
 
 def cut_headings(statement: Statement, article: Reading, limits: Limits = DEFAULT_LIMITS) -> Iterator[Heading]:
@@ -221,7 +220,8 @@ def title_headings(article: Reading, names: frozenset[str], small: frozenset[str
         lexicon = article.lexicon
         if not lows or lows[0] in lexicon.openers or lows[0] in lexicon.needs_context or lows[-1] in lexicon.dangling:
             continue
-        if lows[0] in lexicon.questions or lows[0] in lexicon.attributing:
+        opens_late = lows[0] in lexicon.borders | lexicon.weak_borders and "," not in part
+        if opens_late or lows[0] in lexicon.questions or lows[0] in lexicon.attributing:
             continue
         if not _is_closed(part) or {*lows} & (lexicon.first_person | lexicon.second_person):
             continue
@@ -342,6 +342,7 @@ def _cuts(tokens: Sequence[Token], article: Reading, limits: Limits) -> Iterator
     verb: int | None = None
     told = 0
     acts = superlative = relative = passed = False
+    linked = 0
     place = start
     while place < len(tokens):
         token = tokens[place]
@@ -367,7 +368,9 @@ def _cuts(tokens: Sequence[Token], article: Reading, limits: Limits) -> Iterator
         if words > limits.heading_max_words:
             return
         superlative |= _is_superlative(token, lexicon)
-        passed |= words > 1 and low in lexicon.borders
+        passed |= words > 1 and (low in lexicon.borders or low in lexicon.title_borders)
+        if words > 1 and low in lexicon.linking:
+            linked = words
         if verb is None and words > 1 and low in lexicon.relatives:
             relative = True
         elif relative and _is_verb(tokens, place, article):
@@ -382,6 +385,8 @@ def _cuts(tokens: Sequence[Token], article: Reading, limits: Limits) -> Iterator
         if lexicon.verb_late and border not in _WHOLE and not _is_one_verb(tokens, start, place, lexicon):
             border = None
         ends = border is not None and (whole or told >= BORDER_WORDS[border]) and not (superlative and border in _INNER)
+        if linked > (verb or 0) or (passed and border == "comma" and _is_told_more(tokens, place, lexicon)):
+            ends = False
         if border in _INNER and (
             passed or _waits(kept, border, lexicon) or (whole and border != "strong" and low not in lexicon.intransitive)
         ):
@@ -389,6 +394,11 @@ def _cuts(tokens: Sequence[Token], article: Reading, limits: Limits) -> Iterator
         if border and ends and _ends_well(tokens, place, words, verb or 0, article) and not _is_conditional(tokens, place, lexicon):
             yield list(kept), border
         place += 1
+
+
+def _is_told_more(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
+    """Say whether an insertion about the last word follows: "shut down after workers, who had …"."""
+    return place + 2 < len(tokens) and tokens[place + 2].word.low in lexicon.relatives
 
 
 def _is_one_verb(tokens: Sequence[Token], start: int, place: int, lexicon: Lexicon) -> bool:
@@ -494,7 +504,7 @@ def _is_verb(tokens: Sequence[Token], place: int, article: Reading) -> bool:
         return False
     before = tokens[place - 1].word if place else NO_WORD
     if lexicon.verb_endings and len(word.low) > 4 and word.low.endswith(lexicon.verb_endings):
-        return not before.stop or before.low in lexicon.auxiliaries
+        return not before.stop or before.low in lexicon.auxiliaries or before.low in lexicon.subjects
     return lexicon.language == "en" and place + 1 < len(tokens) and _acts_in_english(before, word, tokens[place + 1].word)
 
 
@@ -605,12 +615,14 @@ def _sentence_case(title: str, article: Reading, names: frozenset[str], small: f
     tokens = [token for token in tokenise(title, article.source.language) if not token.mark]
     long = [token for token in tokens if token.end - token.start > 3]
     cased = sum(token.word.capital for token in long) >= TITLE_CASE * len(long)
-    for token in tokens[1:]:
+    for at, token in enumerate(tokens[1:], 1):
         piece = title[token.start : token.end]
         low = token.word.low
         if not token.word.capital or piece[1:] != piece[1:].lower() or low in article.lexicon.dates:
             continue
-        if token.word.stop or (low not in names and (cased or low in small)):
+        followed = tokens[at + 1].word.low in names if at + 1 < len(tokens) else False
+        lowered = low not in names and (cased or low in small)
+        if token.word.stop or lowered or (cased and low in article.lexicon.weak and not followed):
             written = written[: token.start] + piece.lower() + written[token.end :]
     return written
 

@@ -122,7 +122,7 @@ def find_candidates(readings: Sequence[Reading], headline: Marks, limits: Limits
             for shorter in itertools.islice(trim(candidate.statement, candidate.article, limits), TRIMS):
                 stated_by, _, doubts = index.stated_by(shorter, candidate.place, limits)
                 count = len({groups[article] for article in stated_by})
-                if count > candidate.independent:
+                if count > candidate.independent and find_flaw(shorter, candidate.article, limits) is None:
                     candidate.statement, candidate.stated_by, candidate.independent, doubted = shorter, stated_by, count, doubts
         candidate.score = candidate.prior + SHARED_GAIN * math.log2(candidate.independent) - DOUBT_LOSS * min(doubted, 4)
         candidate.opening = _opening(candidate, headline)

@@ -133,10 +133,11 @@ def _has_verb(statement: Statement, article: Reading) -> bool:
     lexicon = article.lexicon
     if not lexicon.auxiliaries:
         return True
-    for token in statement.tokens:
+    for place, token in enumerate(statement.tokens):
         low = token.word.low
         if low in lexicon.auxiliaries or low in lexicon.speech:
             return True
-        if lexicon.verb_endings and len(low) > 4 and low.endswith(lexicon.verb_endings):
+        # "Increased use of force" has none.
+        if place and lexicon.verb_endings and len(low) > 4 and low.endswith(lexicon.verb_endings):
             return True
     return False

@@ -1,5 +1,6 @@
 """Cuts a sentence's last clause off where it is another statement, so that what is left may be what more articles state."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 from services.publish.brief.lexicon import Lexicon
@@ -41,7 +42,8 @@ def trim(statement: Statement, article: Reading, limits: Limits = DEFAULT_LIMITS
             continue
         if kept[-1].word.low in lexicon.units or not _says_what(kept, lexicon) or (not comma and _is_list(tokens[: place + 1])):
             continue
-        if not _is_clause(kept, lexicon) or (comma and _is_list(kept)) or kept[-1].word.stop:
+        listed = comma and (_is_list(kept) or (opens in lexicon.articles and _lists_more(tail, lexicon)))
+        if not _is_clause(kept, lexicon) or listed or kept[-1].word.stop:
             continue
         if kept[0].word.low in lexicon.conditions or any(token.word.low in lexicon.pair_words for token in kept):
             continue
@@ -73,6 +75,12 @@ def _attributes(tail: Sequence[Token], lexicon: Lexicon) -> bool:
     """Say whether a clause ends with who said the whole: "…, and fell by 3%, the bank said"."""
     last = [token for token in tail if not token.mark][-ATTRIBUTION_REACH:]
     return any(token.word.low in lexicon.attributing for token in last) or any(token.word.low in lexicon.sourcing for token in tail)
+
+
+def _lists_more(tail: Sequence[Token], lexicon: Lexicon) -> bool:
+    """Say whether a part goes on with ", a …" or " and a …": it is one of a list and no insertion."""
+    opens = itertools.pairwise(tail)
+    return any((left.mark == "," or left.word.low in lexicon.clause_starts) and right.word.low in lexicon.articles for left, right in opens)
 
 
 def _is_list(kept: Sequence[Token]) -> bool:
