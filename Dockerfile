@@ -10,11 +10,15 @@ COPY deploy/compose/requirements.lock requirements.lock
 RUN --mount=type=cache,target=/var/cache/pip \
     python -m pip --python /opt/slugline/bin/python install --require-hashes --no-compile -r requirements.lock
 # Out goes what no service needs: debug symbols (not numpy's, whose libraries were relinked, which stripping breaks), a second binding
-# of zstandard, what Babel knows of languages (nothing asks it), word lists larger than those that enrich reads, a downloader, tests.
+# of zstandard, what Babel knows of languages (nothing asks it), word lists larger than those that enrich reads, tests; onnxruntime's
+# library for programs in C (its module for Python has all of it inside, 35 MB again) and its tools that make models; and a downloader
+# of models, which tokenizers names but does not import. `deploy.precompile`, below, imports and uses what is left.
 WORKDIR /opt/slugline/lib/python3.11/site-packages
 RUN find . -name '*.so' -not -path './numpy*' -exec strip --strip-unneeded {} + \
  && find babel/locale-data -name '*.dat' -not -name root.dat -not -name en.dat -delete \
- && rm -rf zstandard/_cffi*.so wordfreq/data/large_* wordfreq/data/jieba_* hf_xet hf_xet-*.dist-info \
+ && rm -rf zstandard/_cffi*.so wordfreq/data/large_* wordfreq/data/jieba_* \
+ && rm -rf onnxruntime/capi/libonnxruntime.so* onnxruntime/transformers onnxruntime/quantization onnxruntime/tools onnxruntime/datasets \
+ && rm -rf hf_xet hf_xet-*.dist-info huggingface_hub huggingface_hub-*.dist-info fsspec fsspec-*.dist-info \
  && find . -type d \( -name tests -o -name __pycache__ \) -prune -exec rm -rf {} + \
  && find . -name '*.pyi' -delete
 WORKDIR /src
