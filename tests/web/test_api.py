@@ -81,6 +81,7 @@ async def test_search_finds_phrases_and_forgives_misspelling(web: Web, newsroom:
         ("/api/search", 422),
         ("/api/search?q=x&language=english", 422),
         ("/api/search?q=x&after=yesterday", 422),
+        ("/api/search?q=x&before=20260105", 422),
         ("/api/feeds/top?limit=0", 422),
         ("/api/feeds/top?cursor=AAAA", 400),
         ("/api/feeds/top?cursor=%F0%9F%98%80", 400),

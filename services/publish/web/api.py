@@ -1,10 +1,12 @@
 """The JSON API and the event stream. Every error is a problem (RFC 9457); every list has a cursor that stays right."""
 
+import re
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request
+from pydantic import BeforeValidator
 from pydantic_core import to_json
 from starlette.responses import RedirectResponse, Response
 
@@ -23,11 +25,22 @@ from services.publish.web.streams import EventStream
 
 SOURCES = 200
 """Sources in one answer about a story; `/sources` has them all."""
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 Cursor = Annotated[str | None, Query(description="where to go on, as `next` gave it", json_schema_extra={"pattern": PATTERN})]
 Limit = Annotated[int, Query(ge=1, le=100, description="how many")]
 StoryId = Annotated[UUID, Path(description="a story's id; a merged story's redirects")]
 FeedId = Annotated[str, Path(description="such as top, language/en, publisher/example.org", max_length=400)]
+
+
+def _as_written(day: object) -> object:
+    """Let a day be written in one way alone: else 20260105 were seconds since 1970."""
+    if isinstance(day, str) and not _DAY.fullmatch(day):
+        raise ValueError("write a day as 2026-01-05")
+    return day
+
+
+Day = Annotated[date | None, BeforeValidator(_as_written)]
 
 
 def _json(told: Any) -> Response:
@@ -145,8 +158,8 @@ def router(site: Site) -> APIRouter:
         request: Request,
         q: Annotated[str, Query(description='words; "a phrase", or, and a leading minus mean what they say', max_length=300)],
         language: Annotated[str | None, Query(pattern=r"^[a-z]{2,3}$", description="ISO 639 code, such as en")] = None,
-        after: Annotated[date | None, Query(description="stories with news on or after this day")] = None,
-        before: Annotated[date | None, Query(description="stories that began on or before this day")] = None,
+        after: Annotated[Day, Query(description="stories with news on or after this day")] = None,
+        before: Annotated[Day, Query(description="stories that began on or before this day")] = None,
         cursor: Cursor = None,
         limit: Limit = 20,
     ) -> Response:
