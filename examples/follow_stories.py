@@ -7,9 +7,11 @@ import asyncio
 import json
 import sqlite3
 import sys
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaConnectionError
 
 TOPIC = "story_updates.v1"
 TABLES = """
@@ -51,4 +53,8 @@ def take(db: sqlite3.Connection, event: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(follow(*(sys.argv[1:] + ["127.0.0.1:9092", "follow_stories.db"][len(sys.argv) - 1 :])))
+    with suppress(KeyboardInterrupt):
+        try:
+            asyncio.run(follow(*(sys.argv[1:] + ["127.0.0.1:9092", "follow_stories.db"][len(sys.argv) - 1 :])))
+        except KafkaConnectionError as error:
+            sys.exit(f"{error}; `slugline local status` says where the broker of `make run` is")

@@ -11,9 +11,11 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaConnectionError
 
 VERSION_OF = {"stories.v1": "revision", "story_briefs.v1": "story_revision"}
 DELETIONS_KEPT_S = 20 * 3600
@@ -83,4 +85,8 @@ def show(path: str, story_id: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 4 and len(sys.argv) != 3:
         sys.exit(__doc__)
-    show(*sys.argv[2:]) if sys.argv[1] == "show" else asyncio.run(mirror(*sys.argv[1:]))
+    with suppress(KeyboardInterrupt):
+        try:
+            show(*sys.argv[2:]) if sys.argv[1] == "show" else asyncio.run(mirror(*sys.argv[1:]))
+        except KafkaConnectionError as error:
+            sys.exit(f"{error}; `slugline local status` says where the broker of `make run` is")

@@ -16,6 +16,7 @@ from uuid import UUID
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from deploy.local.ports import free_ports
 from shared.contracts import Brief, Message, Section, Sentence, Story, StoryStatus, StoryUpdated
 from shared.contracts.export import SCHEMAS
 from shared.ids import event_id
@@ -209,6 +210,16 @@ async def test_a_mirror_holds_what_is_now_and_merged_ids_lead_on(examples: Examp
         await shows(1, "Story 1 revision 3", without="says at")
     assert "there is no story" in shown(7)
     assert printed.read_text() == ""
+
+
+def test_a_broker_that_is_elsewhere_is_said_in_a_line(tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    said = subprocess.run(
+        [sys.executable, EXAMPLES / "follow_stories.py", f"127.0.0.1:{port}", tmp_path / "state"], check=False, capture_output=True, text=True, timeout=30
+    )  # fmt: skip
+    assert said.returncode == 1
+    assert "slugline local status" in said.stderr
+    assert "Traceback" not in said.stderr
 
 
 def test_a_mirror_that_was_away_for_long_begins_anew(tmp_path: Path) -> None:

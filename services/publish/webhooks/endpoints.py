@@ -90,9 +90,12 @@ def check_url(url: str, policy: AddressPolicy) -> str:
         raise Refused("url_refused", f"{url[:200]!r} is no address that could be posted to; https://receiver.example/slugline is")
     if parts.username is not None or parts.password is not None:
         raise Refused("url_refused", "put no password into the URL: it would be shown in lists. What is sent is signed instead")
-    if is_local_name(host):
-        policy.check(host, "127.0.0.1")
-    policy.check_literal(host)
+    try:
+        if is_local_name(host):
+            policy.check(host, "127.0.0.1")
+        policy.check_literal(host)
+    except Refused as error:
+        raise Refused(error.reason, f"{error.detail}; SLUGLINE_WEBHOOK_ALLOW opens it, for this command and for what sends") from error
     if parts.scheme == "http" and not _is_opened(host, policy):
         raise Refused("url_refused", f"{url[:200]!r}: use https; http is for hosts that SLUGLINE_WEBHOOK_ALLOW opens")
     return parts._replace(fragment="").geturl()
