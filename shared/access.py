@@ -127,6 +127,8 @@ ACCESS: Final = {
             (Resource("cluster", "kafka-cluster"), ("Create", "Describe")),
             (Resource("topic", DOCTOR_PREFIX, prefixed=True), ("Write", "Describe", "Delete")),
             *((Resource("topic", topic.name), ("AlterConfigs", "DescribeConfigs")) for topic in ALL),
+            # `slugline erase --now` cuts logs. Kafka has no right to delete records alone: this one is to delete the topic, too.
+            *((Resource("topic", topic.name), ("Delete",)) for topic in ALL if topic.config["cleanup.policy"] == "delete"),
         ),
     ),
     "reader": Access(

@@ -16,6 +16,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import TopicAuthorizationFailedError
 
+from deploy.erasure import compaction
+from deploy.erasure.needles import Needles
+from deploy.erasure.scan import Found
 from deploy.local.demo import register_feeds
 from deploy.local.ports import LOOPBACK, free_ports
 from deploy.local.postgres import ADMIN, Server
@@ -28,7 +31,7 @@ from shared.kafka import acls, letters, offsets
 from shared.kafka import admin as kafka_admin
 from shared.kafka.client import client_options
 from shared.kafka.refusals import explain
-from shared.topics import ALL, STORIES
+from shared.topics import ALL, DEAD_LETTERS, DISCOVERIES, STORIES, STORY_INPUTS, STORY_UPDATES
 from tests.processes import Service, running
 from tests.security.certificates import Authority
 from tests.security.secured import ADMINISTRATOR, STRANGER, SecuredBroker
@@ -99,6 +102,21 @@ async def test_the_operator_resets_and_reads_without_being_an_administrator(guar
     async with kafka_admin.connected(operator) as admin:
         assert await kafka_admin.check(admin, replication=1) == []
         assert (await kafka_admin.apply(admin, replication=1)).changed == ()
+
+
+async def test_the_operator_erases_at_once(guarded: SecuredBroker) -> None:
+    """Records are cut off the logs that expire; compacted topics are made to compact."""
+    operator = guarded.settings("slugline-operator")
+    logs = [topic for topic in ALL if topic.config["cleanup.policy"] == "delete"]
+    assert {topic.name for topic in logs} == {DISCOVERIES.name, STORY_INPUTS.name, STORY_UPDATES.name, DEAD_LETTERS.name}
+    async with AIOKafkaProducer(**client_options(operator)) as producer:
+        for topic in logs:
+            await producer.send_and_wait(topic.name, b"of an erased article", key=b"key", partition=0)
+    await compaction.cut_logs(operator, [Found(topic, last_offsets={0: 0}) for topic in logs])
+    for topic in logs:
+        assert await read(guarded, "slugline-operator", topic.name) == []
+    [stories] = await compaction.compact_now(operator, [STORIES], Needles().content(), limit_s=30)
+    assert not stories.old
 
 
 @pytest.mark.parametrize("service", ["poll", "assign", "link"])
