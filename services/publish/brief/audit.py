@@ -68,9 +68,9 @@ def _untold(title: str, language: str) -> Source:
 
 
 def is_verbatim(text: str, article: Reading) -> bool:
-    """Say whether a sentence of an article has these words, from its first or after an opening that was cut, but for the full stop."""
+    """Say whether a sentence of an article, or its title, has these words, after an opening that was cut, but for the full stop."""
     letters = letters_only(text).strip()
-    return any(letters in letters_only(statement.text) for statement in article.body)
+    return any(letters in letters_only(statement.text) for statement in (article.title, *article.body))
 
 
 def count_citations(brief: Brief) -> int:

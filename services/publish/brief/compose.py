@@ -11,6 +11,7 @@ from services.publish.brief.marks import Marks
 from services.publish.brief.read import Reading, read_article, read_sentence
 from services.publish.brief.select import Candidate, choose, find_candidates
 from services.publish.brief.source import Source
+from services.publish.brief.titles import title_section
 from shared.contracts.brief import Brief, Section, Sentence
 from shared.contracts.story import Story
 
@@ -26,8 +27,8 @@ LEAD_HOME = 0.1
 def compose(story: Story, sources: Sequence[Source], limits: Limits = DEFAULT_LIMITS) -> Brief:
     """Compose the brief of a story at its revision from its present articles.
 
-    The same story and articles, in any order, give the same brief. A story without usable sentences gets a brief without
-    sections. Never raises for an article's text, whatever it is; time and size are bounded by `limits`.
+    The same story and articles, in any order, give the same brief. A story without usable sentences gets a section of
+    titles, or none. Never raises for an article's text, whatever it is; time and size are bounded by `limits`.
     """
     ordered = sorted(sources, key=lambda source: source.number)[: limits.sources]
     read = _share(limits, len(ordered))
@@ -38,6 +39,9 @@ def compose(story: Story, sources: Sequence[Source], limits: Limits = DEFAULT_LI
     candidates = [c for c in find_candidates(readings, _headline(story, readings), limits) if c.article in told]
     chosen = choose(candidates, _sentence_count(len(ordered), limits), limits)
     sections = _write(group(chosen, candidates, limits), candidates, story.headline, readings, limits)
+    if not sections:
+        alone = title_section(told, story.headline, limits)
+        sections = (alone,) if alone is not None else ()
     cited = {number for section in sections for sentence in section.sentences for number in sentence.citations}
     return Brief(
         story_id=story.story_id,

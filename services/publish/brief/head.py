@@ -163,11 +163,16 @@ def _clip(line: str, article: Reading, limits: Limits, *, rough: bool) -> str:
         if words > limits.heading_max_words:
             break
         if words >= limits.heading_min_words and not token.word.stop and token.word.low not in article.lexicon.dangling:
+            parted = article.lexicon.verb_late and not _is_one_verb(tokens, 0, place, article.lexicon)
             cut = line[: token.end].strip()
             if _says_nothing(tokens[: place + 1], article) or _is_joined(line, token):
                 continue
             cut_roughly = cut if _is_closed(cut) else cut_roughly
-            if _is_closed(cut) and (place + 1 == len(tokens) or _border(tokens, place, article) is not None or tokens[place + 1].mark):
+            if (
+                _is_closed(cut)
+                and not (parted and place + 1 < len(tokens))
+                and (place + 1 == len(tokens) or _border(tokens, place, article) is not None or tokens[place + 1].mark)
+            ):
                 whole = cut
     return whole or (cut_roughly if rough else "")
 
