@@ -81,9 +81,12 @@
     const box = cite.getBoundingClientRect();
     const width = peek.offsetWidth;
     const left = Math.min(Math.max(16, box.left + box.width / 2 - width / 2), document.documentElement.clientWidth - width - 16);
+    /* Below, where there is room: the sentence that it is about stands above. */
     const above = box.top - peek.offsetHeight - 10;
+    const below = box.bottom + 10;
+    const fits = below + peek.offsetHeight < innerHeight - 8;
     peek.style.left = `${left + scrollX}px`;
-    peek.style.top = `${(above > 8 ? above : box.bottom + 10) + scrollY}px`;
+    peek.style.top = `${(fits || above < 8 ? below : above) + scrollY}px`;
     cite.setAttribute("aria-describedby", "peek");
     if (sentence) sentence.classList.add("lit");
     light(number, true);
