@@ -19,7 +19,7 @@ from pathlib import Path
 
 from services.publish.brief import compose as composing
 from services.publish.brief.audit import audit, count_citations, find_heading_flaw, repetition
-from services.publish.brief.head import count_words
+from services.publish.brief.heading import count_words
 from services.publish.brief.lexicon import load_lexicon
 from services.publish.brief.source import Source
 from services.publish.brief.words import letters_only

@@ -6,7 +6,7 @@ import pytest
 
 from services.publish.brief.audit import audit, find_heading_flaw
 from services.publish.brief.compose import compose
-from services.publish.brief.head import cut_headings
+from services.publish.brief.cut import cut_headings
 from services.publish.brief.limits import Limits
 from services.publish.brief.source import Source
 from services.publish.brief.words import letters_only

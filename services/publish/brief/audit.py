@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.publish.brief.head import count_words, tells
+from services.publish.brief.heading import count_words, tells
 from services.publish.brief.lexicon import load_lexicon
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
 from services.publish.brief.read import Reading, read_article, read_sentence

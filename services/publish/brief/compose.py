@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+from services.publish.brief.clip import clip_heading
+from services.publish.brief.cut_title import headings_of_titles
 from services.publish.brief.group import Group, affinity, group
-from services.publish.brief.head import Heading, choose_heading, clip_heading, headings_of_titles
+from services.publish.brief.head import choose_heading
+from services.publish.brief.heading import Heading
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
 from services.publish.brief.marks import Marks
 from services.publish.brief.read import Reading, read_article, read_sentence

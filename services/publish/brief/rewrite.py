@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from services.publish.brief.head import count_words
+from services.publish.brief.heading import count_words
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
 from services.publish.brief.marks import Marks
 from services.publish.brief.read import Reading, Statement, read_article, read_sentence

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from services.publish.brief.head import count_words, tells
+from services.publish.brief.heading import count_words, tells
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
 from services.publish.brief.marks import Marks
 from services.publish.brief.read import Reading, read_sentence
