@@ -26,7 +26,7 @@ from services.ingest import registry
 from services.ingest.commands.control import read_control
 from services.publish.config import PublishSettings
 from services.publish.connect import connect, is_away
-from shared.errors import SluglineError
+from shared.errors import SluglineError, Unreachable
 from shared.health import running_version
 from shared.kafka import letters, offsets
 from shared.kafka.letters import Wanted
@@ -172,7 +172,10 @@ async def _stage(settings: StatusSettings, stage: offsets.Stage) -> dict[str, An
 
 
 async def _rows(settings: StatusSettings) -> dict[str, Any]:
-    connection = await connect(settings, "status", timeout_s=ANSWER_S)
+    try:
+        connection = await connect(settings, "status", timeout_s=ANSWER_S)
+    except OSError as error:
+        raise Unreachable(f"the database does not answer: {error}. Start it, or set SLUGLINE_DATABASE_URL") from error
     try:
         row = await connection.fetchrow(_ROWS)
         assert row is not None

@@ -25,10 +25,14 @@ def explain(error: BaseException | None) -> Unauthorised | None:
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Give an error, what is in it where it is a group, and what led to each."""
-    while error is not None:
-        yield error
-        if isinstance(error, BaseExceptionGroup):
-            for one in error.exceptions:
-                yield from causes(one)
-        error = error.__cause__ or error.__context__
+    """Give an error, what is in it where it is a group, and what led to each, each once: an error may be its own cause."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        waiting.append(one.__cause__ or one.__context__)
+        if isinstance(one, BaseExceptionGroup):
+            waiting.extend(reversed(one.exceptions))

@@ -84,7 +84,9 @@ async def open_plain(settings: PublishSettings, application: str, **options: Any
     try:
         return await asyncpg.connect(settings.database_url, **place(settings, application), **options)
     except (asyncpg.InvalidAuthorizationSpecificationError, ssl.SSLError, ConnectionError) as error:
-        raise _refusal(error) or error from error
+        if (refusal := _refusal(error)) is None:
+            raise
+        raise refusal from error
 
 
 def place(settings: PublishSettings, application: str) -> dict[str, Any]:
@@ -139,4 +141,6 @@ async def open_pool(settings: PublishSettings, application: str) -> Pool:
             **place(settings, application),
         )
     except (asyncpg.InvalidAuthorizationSpecificationError, ssl.SSLError, ConnectionError) as error:
-        raise _refusal(error) or error from error
+        if (refusal := _refusal(error)) is None:
+            raise
+        raise refusal from error

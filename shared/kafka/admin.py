@@ -109,7 +109,9 @@ async def connected(to: Settings | str) -> AsyncIterator[AIOKafkaAdminClient]:
             raise (reason or Unreachable(unanswered(options["bootstrap_servers"]))) from error
         yield admin
     except KafkaError as error:
-        raise explain(error) or error from error
+        if (refusal := explain(error)) is None:
+            raise
+        raise refusal from error
     finally:
         await admin.close()
 

@@ -1,6 +1,7 @@
 """A rebuild's run: read what stands, gather or make features, group anew, keep the outcome. Partitions run side by side."""
 
 import asyncio
+import logging
 import multiprocessing
 import os
 import time
@@ -22,6 +23,7 @@ from services.cluster.rebuild.standing import Standing
 from shared.contracts import ArticleStatus, EnrichedArticle, Features, Publisher
 from shared.errors import SluglineError
 from shared.health import running_version
+from shared.kafka import admin as kafka_admin
 from shared.topics import STORY_PARTITIONS
 
 Tell = Callable[[int, PartitionProgress], None]
@@ -35,6 +37,8 @@ async def rebuild(settings: RebuildSettings, *, re_enrich: bool, tell: Tell, sin
 
     `since`: stories with an article that came earlier are left as they are.
     """
+    async with kafka_admin.connected(settings):
+        pass  # a broker that is away is told once, not by each partition
     folder = Folder(settings.rebuild_folder)
     rules = settings.model_dump(mode="json", include=set(StoryRules.__annotations__))
     progress = Progress(str(uuid4()), running_version(), FEATURES_VERSION, datetime.now(UTC).isoformat(), rules)
@@ -44,6 +48,8 @@ async def rebuild(settings: RebuildSettings, *, re_enrich: bool, tell: Tell, sin
     try:
         loop = asyncio.get_running_loop()
         work = [loop.run_in_executor(pool, cluster, settings, partition, re_enrich, since) for partition in progress.partitions]
+        for one in work:
+            one.add_done_callback(_look_at)
         pending: set[asyncio.Future[None]] = set(work)
         while pending:
             done, pending = await asyncio.wait(pending, timeout=SAVE_S, return_when=asyncio.FIRST_EXCEPTION)
@@ -71,9 +77,16 @@ async def rebuild(settings: RebuildSettings, *, re_enrich: bool, tell: Tell, sin
     return progress
 
 
+def _look_at(done: "asyncio.Future[None]") -> None:
+    """Take a partition's failure as seen: the first one is raised, and the others of a broken pool say the same."""
+    if not done.cancelled():
+        done.exception()
+
+
 def cluster(settings: RebuildSettings, partition: int, re_enrich: bool, since: datetime | None) -> None:
     """Cluster one partition, in a process of its own."""
     os.nice(NICENESS)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that does not answer is told in our words
     threadpool_limits(limits=1, user_api="blas")  # threads of several processes would wait for each other
     asyncio.run(_Partition(settings, partition, re_enrich=re_enrich, since=since).run())
 

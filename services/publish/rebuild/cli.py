@@ -1,6 +1,5 @@
 """`slugline rebuild views`: the rows filled again from the topics, and swapped in while pages go on answering."""
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -18,6 +17,7 @@ def views(
 
     It needs room for the rows twice. History older than its topic keeps is not in the new rows.
     """
+    from services.publish.command import run_work
     from services.publish.config import MaterialiseSettings
     from services.publish.rebuild.fill import rebuild_rows
 
@@ -29,5 +29,5 @@ def views(
         def tell(what: str) -> None:
             line.update(what)
 
-        waited_s = asyncio.run(rebuild_rows(MaterialiseSettings.load(), wait_s, tell))
+        waited_s = run_work(rebuild_rows(MaterialiseSettings.load(), wait_s, tell))
     typer.echo(f"the new rows are in place; readers had to wait for {waited_s * 1000:.0f} ms")

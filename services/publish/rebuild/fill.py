@@ -12,6 +12,7 @@ from services.publish.materialise.source import Source
 from services.publish.rebuild.swap import Schemas, analyse, behind, clear, prepare, swap
 from shared import health
 from shared.errors import Refused
+from shared.kafka import admin as kafka_admin
 from shared.kafka.decision import Output
 from shared.tasks import end_tasks
 
@@ -37,6 +38,8 @@ async def rebuild_rows(settings: MaterialiseSettings, swap_limit_s: float, tell:
     Whatever goes wrong, the live rows stay. Raises `Refused` and what the database and the broker raise.
     """
     schemas = Schemas(settings.database_schema)
+    async with kafka_admin.connected(settings):
+        pass  # a broker that is away is told now; the filler would wait for it
     connection = await connect(settings, "rebuild", timeout_s=settings.materialise_timeout_s)
     try:
         found = await schema.state(connection, settings.database_schema)
