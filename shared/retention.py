@@ -21,6 +21,17 @@ from shared.topics import (
     Topic,
 )
 
+KEPT_BY: Final[Mapping[str, str]] = {
+    DISCOVERIES.name: "keep_discoveries_days",
+    STORY_INPUTS.name: "keep_inputs_days",
+    ARTICLES.name: "keep_articles_days",
+    STORY_UPDATES.name: "keep_updates_days",
+    DEAD_LETTERS.name: "keep_dead_letters_days",
+    STORIES.name: "keep_stories_days",
+    STORY_MEMBERS.name: "keep_stories_days",
+    STORY_BRIEFS.name: "keep_stories_days",
+}
+"""The setting that says how long a topic keeps its records; the other topics are for ever."""
 LEAST_STORY_DAYS: Final = 45
 """Assign knows a story for up to 37 days after its last article; a story that is gone earlier could still change."""
 
@@ -60,15 +71,7 @@ class RetentionSettings(Settings):
 
 def topics_kept(settings: RetentionSettings) -> tuple[Topic, ...]:
     """Give the table of topics with these retentions."""
-    days: Mapping[str, float] = {
-        DISCOVERIES.name: settings.keep_discoveries_days,
-        STORY_INPUTS.name: settings.keep_inputs_days,
-        ARTICLES.name: settings.keep_articles_days,
-        STORY_UPDATES.name: settings.keep_updates_days,
-        DEAD_LETTERS.name: settings.keep_dead_letters_days,
-        **dict.fromkeys((STORIES.name, STORY_MEMBERS.name, STORY_BRIEFS.name), settings.keep_stories_days),
-    }
-    return tuple(_kept(topic, days[topic.name]) if topic.name in days else topic for topic in ALL)
+    return tuple(_kept(topic, getattr(settings, KEPT_BY[topic.name])) if topic.name in KEPT_BY else topic for topic in ALL)
 
 
 def _kept(topic: Topic, days: float) -> Topic:

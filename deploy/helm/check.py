@@ -24,6 +24,8 @@ from jsonschema import Draft202012Validator
 from deploy.cli import SERVICES
 from deploy.helm import generate
 from deploy.observability import dashboards
+from shared.kafka.admin import REPLICATED
+from shared.retention import RetentionSettings, topics_kept
 from shared.settings import PREFIX
 
 ROOT: Final = Path(__file__).parents[2]
@@ -144,7 +146,7 @@ def _chart() -> None:
 def _settings() -> None:
     """Give every setting of every service in the values, and find each in the environment of that service's pods."""
     definitions = json.loads(generate.SCHEMA.read_text(encoding="utf-8"))["definitions"]
-    given = {
+    given: dict[str, dict[str, Any]] = {
         service: {
             "enabled": True,
             "settings": {name: _some(schema) for name, schema in definitions[f"settings_{service}"]["properties"].items()},
@@ -164,6 +166,14 @@ def _settings() -> None:
         for document in _documents(rendered)
         if document["kind"] in {"Deployment", "StatefulSet"}
     }
+    [job] = [document for document in _documents(rendered) if document["kind"] == "Job"]
+    in_job = {variable["name"] for container in job["spec"]["template"]["spec"]["containers"] for variable in container["env"]}
+    if missing := sorted({f"{PREFIX}{name.upper()}" for name in RetentionSettings.model_fields if name.startswith("keep_")} - in_job):
+        raise CheckFailed(f"the job that prepares topics is not told {', '.join(missing)}")
+    keep = {name: value for name, value in given["materialise"]["settings"].items() if name.startswith("keep_")}
+    kept = {topic.name: {**topic.config, **REPLICATED} for topic in topics_kept(RetentionSettings.load(**keep))}
+    if kept != {one["spec"]["topicName"]: one["spec"]["config"] for one in _documents(rendered) if one["kind"] == "KafkaTopic"}:
+        raise CheckFailed(f"Strimzi's topics do not keep what {keep} says")
     for service in SERVICES:
         wanted = {f"{PREFIX}{name.upper()}" for name in generate.settings_of(service).model_fields}
         wanted -= {f"{PREFIX}{name}" for name in UNSETTABLE.get(service, ())}

@@ -13,6 +13,7 @@ from typing import Any, Final, get_type_hints
 from deploy.cli import SERVICES
 from shared.access import ACCESS
 from shared.kafka.admin import REPLICATED
+from shared.retention import KEPT_BY
 from shared.settings import Settings
 from shared.topics import ALL
 
@@ -80,10 +81,12 @@ def _property(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def topics_yaml() -> str:
-    """Give the table of topics as the chart reads it: a list of name, partitions and config."""
+    """Give the table of topics as the chart reads it: a list of name, partitions, the setting of their retention, and config."""
     lines = ["# Generated from shared/topics.py: python -m deploy.helm.generate", f"replicated: {json.dumps(dict(REPLICATED))}", "topics:"]
     for topic in ALL:
-        lines += [f"  - name: {topic.name}", f"    partitions: {topic.partitions}", "    config:"]
+        lines += [f"  - name: {topic.name}", f"    partitions: {topic.partitions}"]
+        lines += [f"    keptBy: {KEPT_BY[topic.name]}"] if topic.name in KEPT_BY else []
+        lines += ["    config:"]
         lines += [f"      {name}: {json.dumps(value)}" for name, value in sorted(topic.config.items())]
     return "\n".join(lines) + "\n"
 

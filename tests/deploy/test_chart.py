@@ -14,6 +14,7 @@ from deploy.helm.generate import CHART, OWNED, settings_of
 from shared import topics
 from shared.access import ACCESS
 from shared.kafka.admin import TopicSettings
+from shared.retention import KEPT_BY
 from shared.settings import PREFIX, Settings
 
 REQUIRED = {
@@ -43,8 +44,8 @@ def faults(given: dict[str, Any]) -> list[ValidationError]:
 def test_topics_are_those_of_the_table() -> None:
     """Strimzi's topics have the names, partitions and settings of shared/topics.py."""
     table = yaml.safe_load(generate.TOPICS.read_text())["topics"]
-    assert {entry["name"]: (entry["partitions"], entry["config"]) for entry in table} == {
-        topic.name: (topic.partitions, dict(topic.config)) for topic in topics.ALL
+    assert {entry["name"]: (entry["partitions"], entry.get("keptBy"), entry["config"]) for entry in table} == {
+        topic.name: (topic.partitions, KEPT_BY.get(topic.name), dict(topic.config)) for topic in topics.ALL
     }
 
 

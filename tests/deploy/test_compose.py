@@ -8,6 +8,8 @@ import yaml
 from deploy.cli import SERVICES
 from deploy.helm.check import ROOT
 from deploy.local.services import DEMO_ENVIRONMENT
+from shared.retention import RetentionSettings
+from shared.settings import PREFIX
 
 STACK: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 OURS = {name: service for name, service in STACK.items() if str(service["image"]).startswith("${SLUGLINE_IMAGE")}
@@ -41,3 +43,11 @@ def test_members_with_a_name_have_their_own() -> None:
     named = {name: service.get("environment", {}).get("SLUGLINE_GROUP_INSTANCE_ID") for name, service in OURS.items()}
     assert {name for name, given in named.items() if given} == {"poll", "fetch", "assign"}
     assert all(given in {None, name} for name, given in named.items())
+
+
+def test_topics_and_rows_are_kept_by_the_same_settings() -> None:
+    """With their defaults, each settable in .env."""
+    kept = {f"{PREFIX}{name.upper()}": field.default for name, field in RetentionSettings.model_fields.items() if name.startswith("keep_")}
+    for name in ("topics", "materialise"):
+        given = STACK[name]["environment"]
+        assert {setting: given[setting] for setting in kept} == {setting: f"${{{setting}:-{default}}}" for setting, default in kept.items()}

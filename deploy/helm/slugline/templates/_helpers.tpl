@@ -145,11 +145,16 @@ capabilities: {drop: [ALL]}
       name: {{ $root.Values.services.brief.modelKey.name | quote }}
       key: {{ $root.Values.services.brief.modelKey.key | quote }}
 {{- end }}
+{{- $settings := merge (dict) (default (dict) .settings) $root.Values.settings }}
 {{- if not .name }}
 - name: SLUGLINE_KAFKA_REPLICATION
   value: {{ include "slugline.text" $root.Values.kafka.replication | quote }}
+{{- /* Topics keep what the materialiser's rows are kept by. */}}
+{{- range $setting, $value := $root.Values.services.materialise.settings }}
+{{- if hasPrefix "keep_" $setting }}{{- $_ := set $settings $setting $value }}{{- end }}
 {{- end }}
-{{- range $setting, $value := merge (dict) (default (dict) .settings) $root.Values.settings }}
+{{- end }}
+{{- range $setting, $value := $settings }}
 - name: SLUGLINE_{{ upper $setting }}
   value: {{ include "slugline.text" $value | quote }}
 {{- end }}
