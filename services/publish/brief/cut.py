@@ -172,10 +172,6 @@ def find_subject(tokens: Sequence[Token], article: Reading) -> int | None:
     return place
 
 
-def _is_participle(low: str, lexicon: Lexicon) -> bool:
-    return lexicon.language == "en" and len(low) > 4 and low.endswith(("ing", "ly"))
-
-
 def _is_loose(tokens: Sequence[Token], start: int, place: int, lexicon: Lexicon) -> bool:
     """Say whether a word points to someone or something that a heading does not name; "his" after a name does not."""
     low = tokens[place].word.low

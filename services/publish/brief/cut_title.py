@@ -60,6 +60,8 @@ def _cut_title(title: str, article: Reading, limits: Limits) -> Iterator[Heading
     """Cut a long title before "as", "after" and the like."""
     lexicon = article.lexicon
     tokens = tokenise(title, article.source.language)
+    if tokens and tokens[0].word.low in lexicon.borders | lexicon.weak_borders:
+        return
     words = 0
     for place, token in enumerate(tokens[:-1]):
         words += not token.mark

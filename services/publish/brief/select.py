@@ -29,7 +29,7 @@ BEST_WORDS = (12, 30)
 """Words of a sentence that reads well."""
 DOUBT = 0.5
 """Coverage from which an article that is not found to state a sentence may yet do so: such sentences are avoided."""
-DOUBT_LOSS = 0.15
+DOUBT_LOSS = 0.35
 QUOTE_LOSS = 0.15
 """A quotation tells less than a statement does."""
 TODAY_LOSS = 0.8
