@@ -45,3 +45,10 @@ class Unauthorised(SluglineError):
 
 class InvalidSetting(SluglineError):
     """A setting is missing or wrong. The message names each with the values it allows."""
+
+
+def meant(error: BaseException) -> BaseException:
+    """Give what a group of tasks raised on purpose, which says it all by itself; any other error as it is."""
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for one in error.exceptions if isinstance(found := meant(one), SluglineError)), error)
+    return error

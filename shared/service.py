@@ -9,7 +9,7 @@ from typing import TypeVar
 import uvloop
 
 from shared import logs, traces
-from shared.errors import SluglineError
+from shared.errors import SluglineError, meant
 from shared.refusals import explain
 from shared.settings import Settings
 
@@ -48,7 +48,7 @@ async def _main(name: str, settings: S, run: Callable[[S, asyncio.Event], Awaita
     try:
         await work
     except Exception as error:
-        if (told := explain(error) or error) and isinstance(told, SluglineError):
+        if isinstance(told := explain(error) or meant(error), SluglineError):
             log.error("service_failed", service=name, kind=type(told).__name__, error=str(told))  # noqa: TRY400 - the message says it all
         else:
             log.exception("service_failed", service=name, kind="internal_error")

@@ -24,7 +24,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from pydantic import Field
 
 from shared import metrics
-from shared.errors import ChangelogLost, SluglineError, SourceExpired
+from shared.errors import ChangelogLost, SourceExpired, meant
 from shared.health import Readiness
 from shared.kafka.client import client_options, start_client
 from shared.kafka.partition import Logic, OwnedPartition
@@ -106,7 +106,7 @@ class PartitionOwner:
 
     def _report(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None and self._failed is not None and not self._failed.done():
-            self._failed.set_exception(_meant(error))
+            self._failed.set_exception(meant(error))
 
     def make_producer(self, partition: int) -> Any:
         """Make the partition's transactional producer. Its id is the partition's, so that the newest owner fences others."""
@@ -295,13 +295,6 @@ class PartitionOwner:
         lag = sum(self._lag.values())
         limit = self.settings.lag_limit_messages
         return None if lag <= limit else f"{lag:,} inputs wait, more than {limit:,}"
-
-
-def _meant(error: BaseException) -> BaseException:
-    """Give what a group of tasks raised on purpose, which says it all by itself; else the error as it is."""
-    if isinstance(error, BaseExceptionGroup):
-        return next((found for one in error.exceptions if isinstance(found := _meant(one), SluglineError)), error)
-    return error
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -1,5 +1,6 @@
 """What lies behind an error."""
 
+from shared.errors import Unreachable, meant
 from shared.refusals import causes, explain
 
 
@@ -18,3 +19,11 @@ def test_a_group_is_looked_into_before_what_led_to_it() -> None:
     group = ExceptionGroup("tasks", [inner])
     group.__cause__ = cause
     assert list(causes(group)) == [group, inner, cause]
+
+
+def test_what_tasks_raise_on_purpose_is_meant_and_a_bug_stays_a_group() -> None:
+    """However deep: a service says why it ended in one line."""
+    away = Unreachable("the database is away")
+    assert meant(ExceptionGroup("outer", [ValueError(), ExceptionGroup("inner", [away])])) is away
+    bug = ExceptionGroup("outer", [ValueError()])
+    assert meant(bug) is bug
