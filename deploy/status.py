@@ -34,6 +34,8 @@ from shared.kafka.letters import Wanted
 ANSWER_S: Final = 8.0
 """A part that takes longer to be asked is shown as silent."""
 LATE_S: Final = 120.0
+OTHER_SCHEMA: Final = ("42P01", "42703")
+"""Postgres' words for a table and a column that are not there."""
 
 _ROWS: Final = """
 SELECT
@@ -133,6 +135,8 @@ async def _asked(ask: Callable[[StatusSettings], Awaitable[Any]], settings: Stat
     except Exception as error:
         if not is_away(error) and not type(error).__module__.startswith("asyncpg"):
             raise
+        if getattr(error, "sqlstate", None) in OTHER_SCHEMA:
+            return {"error": f"the database's schema is not this version's ({error}): slugline db migrate"}
         return {"error": f"the database: {error}"}
 
 

@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
 from deploy.doctor.findings import Finding, clocks, problem, told, warning, well
+from deploy.doctor.transactions import open_transactions
 from shared.access import DOCTOR_PREFIX
 from shared.errors import SluglineError, Unauthorised
 from shared.kafka import acls, admin, offsets
@@ -30,7 +31,11 @@ async def examine(settings: Settings) -> list[Finding]:
         async with admin.connected(settings) as client:
             return [
                 _exposed(settings),
-                *[finding for part in (_topics, _stages, _permissions, _clock) for finding in await _guarded(part, client, settings)],
+                *[
+                    finding
+                    for part in (_topics, _stages, open_transactions, _permissions, _clock)
+                    for finding in await _guarded(part, client, settings)
+                ],
             ]
     except SluglineError as error:
         return [told(AREA, error)]
@@ -46,7 +51,7 @@ async def _guarded(
         return [told(AREA, error)]
     except (KafkaError, OSError, TimeoutError) as error:
         refusal = explain(error)
-        what = part.__name__.strip("_")
+        what = part.__name__.strip("_").replace("_", " ")
         return [
             told(AREA, refusal)
             if refusal

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from aiokafka.admin import RecordsToDelete
 
 from deploy.cli import SERVICES
 from deploy.doctor import broker as broker_part
-from deploy.doctor import configuration, database, machine
+from deploy.doctor import configuration, database, machine, transactions
 from deploy.doctor.findings import Finding, Level, clocks, disk
 from deploy.helm.generate import settings_of
 from deploy.local.places import DataFolder
@@ -91,6 +91,21 @@ async def test_inputs_that_were_deleted_unread_are_told(clean_topics: str) -> No
     assert "the next input of articles.v1[0] is 1, the oldest kept is 4" in seen(found, "[0]").what
     assert seen(found, "[0]").remedy.endswith("slugline offsets reset enrich --partition 0")
     assert "up to 7, but the topic ends at 0: it was made anew" in seen(found, "[1]").what
+
+
+@stack
+async def test_a_transaction_without_an_end_is_told(
+    clean_topics: str, unique: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds back every reader of its partition, while all else looks well."""
+    monkeypatch.setattr(transactions, "OLD_S", 0.0)
+    async with AIOKafkaProducer(bootstrap_servers=clean_topics, transactional_id=unique("open")) as producer:
+        await producer.begin_transaction()
+        await producer.send_and_wait(ARTICLES.name, b"{}", key=b"1", partition=2)
+        found = only(await broker_part.examine(Settings.load(kafka_bootstrap_servers=clean_topics)))
+        assert found.what.startswith("articles.v1[2]: a transaction has been open for 0 min: nobody reads what lies behind offset 0.")
+        assert "the next transaction of that service there ends it" in found.remedy
+        await producer.commit_transaction()
 
 
 async def commit(bootstrap: str, group: str, offsets: dict[TopicPartition, int]) -> None:

@@ -44,7 +44,8 @@ async def rebuild_rows(settings: MaterialiseSettings, swap_limit_s: float, tell:
     try:
         found = await schema.state(connection, settings.database_schema)
         if found is not schema.SchemaState.CURRENT:
-            raise Refused("schema_differs", f"the database's schema is {found}; rebuild with the version that it belongs to")
+            remedy = "rebuild with the version that it belongs to" if found is schema.SchemaState.AHEAD else "slugline db migrate"
+            raise Refused("schema_differs", f"the database's schema is {found}: {remedy}")
         if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", f"slugline rebuild {schemas.spare}"):
             raise Refused("rebuild_runs", "another rebuild of the rows runs")
         await prepare(connection, schemas)
