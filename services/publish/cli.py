@@ -187,6 +187,19 @@ def _short(story: Any) -> dict[str, Any]:
     }
 
 
+def _short_report(report: Any) -> dict[str, Any]:
+    """Give a report's row; the article is named as `split` and `move` take it."""
+    return {
+        "report": report.report_id,
+        "story": str(report.story_id)[:SHOWN_OF_ID],
+        "headline": report.headline,
+        "article": report.article_id and f"{str(report.article_id)[:SHOWN_OF_ID]} {report.article_title or ''}",
+        "words": report.words,
+        "at": f"{report.reported_at:%Y-%m-%d %H:%M}",
+        "resolution": report.resolution,
+    }
+
+
 @stories_app.command()
 def show(story: Annotated[str, typer.Argument(metavar="STORY", help="the story's id, or its first characters (6 or more)")]) -> None:
     """Show a story as its page does: brief and sources."""
@@ -252,7 +265,11 @@ def reports(
                 return
             columns = ("report_id", "story_id", "headline", "article_id", "article_title", "words", "reported_at", "resolution")
             found = await read.reports(connection, resolved=every)
-            show_rows(columns, [{name: getattr(report, name) for name in columns} for report in found], as_json=as_json)
+            rows = [{name: getattr(report, name) for name in columns} for report in found]
+            if not as_json:
+                columns = ("report", "story", "headline", "article", "words", "at", "resolution")
+                rows = [_short_report(report) for report in found]
+            show_rows(columns, rows, as_json=as_json)
 
     run_work(work())
 

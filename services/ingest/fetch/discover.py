@@ -220,6 +220,7 @@ def read_page(
     return Content(
         canonical_url=canonical,
         url=outcome.final_url or canonical,
+        link=page.rel_canonical if page.rel_canonical and _is_form_of(page.rel_canonical, canonical) else None,
         title=title,
         text=text,
         truncated=page.truncated,
@@ -237,6 +238,13 @@ def read_page(
         etag=outcome.etag,
         last_modified=outcome.last_modified,
     )
+
+
+def _is_form_of(url: str, canonical: str) -> bool:
+    try:
+        return canonical_url(url) == canonical
+    except Refused:
+        return False
 
 
 def _read(
@@ -263,7 +271,7 @@ def whole_article(content: Content, feed_id: UUID | None, at: datetime) -> Disco
     return Discovery(
         kind=DiscoveryKind.ARTICLE,
         feed_id=feed_id,
-        url=content.url if canonical_url(content.url) == content.canonical_url else content.canonical_url,
+        url=next((url for url in (content.link, content.url) if url and _is_form_of(url, content.canonical_url)), content.canonical_url),
         title=content.title,
         summary=content.summary,
         text=content.text,

@@ -23,6 +23,7 @@ class Content:
 
     canonical_url: str
     url: str
+    """Where it was found, and is looked at again."""
     title: str
     text: str
     truncated: bool
@@ -36,6 +37,8 @@ class Content:
     extraction: Extraction
     extraction_note: str | None = None
     feed_ids: tuple[UUID, ...] = ()
+    link: str | None = None
+    """Where the page says that readers find it, not for phones and without tracking; absent: `url`."""
     fetched: bool = False
     etag: str | None = None
     last_modified: str | None = None
@@ -73,7 +76,7 @@ def publish(known: ArticleState | None, content: Content, now: datetime, schedul
     article = Article(
         article_id=identity,
         version=known.version + 1 if known else 1,
-        url=without_user(content.url),
+        url=without_user(content.link or content.url),
         canonical_url=content.canonical_url,
         appearances=appearances,
         publisher=content.publisher,

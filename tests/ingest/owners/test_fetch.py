@@ -216,6 +216,17 @@ def test_a_page_that_says_next_to_nothing_leaves_the_word_to_the_feed(world: Wor
     assert article.extraction is Extraction.SUMMARY
 
 
+def test_readers_are_led_to_the_page_that_the_outlet_names_and_checks_to_the_one_that_was_found(world: World) -> None:
+    """Not to the one for phones, and without what follows them. A link that names another page is not believed."""
+    found = URL.replace("/2026/", "/amp/2026/") + "?utm_source=rss"
+    world.discover(discovered(found))
+    world.fetch(replace(ok(rel_canonical=URL), final_url=found))
+    assert world.articles[0].url == URL
+    assert world.state.url == found  # type: ignore[attr-defined]
+    world.check(replace(ok(text="The bridge reopened on Monday.", rel_canonical="https://ledger.example/elsewhere"), final_url=found))
+    assert world.articles[1].url == found
+
+
 def test_a_published_url_holds_no_user_and_password(world: World) -> None:
     """They stay where the page is fetched with them."""
     private = URL.replace("https://", "https://reader:s3cret@")
