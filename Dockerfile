@@ -11,14 +11,13 @@ RUN --mount=type=cache,target=/var/cache/pip \
     python -m pip --python /opt/slugline/bin/python install --require-hashes --no-compile -r requirements.lock
 # Out goes what no service needs: debug symbols (not numpy's, whose libraries were relinked, which stripping breaks), a second binding
 # of zstandard, what Babel knows of languages (nothing asks it), word lists larger than those that enrich reads, tests; onnxruntime's
-# library for programs in C (its module for Python has all of it inside, 35 MB again) and its tools that make models; and a downloader
-# of models, which tokenizers names but does not import. `deploy.precompile`, below, imports and uses what is left.
+# library for programs in C (its module for Python has all of it inside, 35 MB again) and its tools that make models.
+# `deploy.precompile`, below, imports and uses what is left.
 WORKDIR /opt/slugline/lib/python3.11/site-packages
 RUN find . -name '*.so' -not -path './numpy*' -exec strip --strip-unneeded {} + \
  && find babel/locale-data -name '*.dat' -not -name root.dat -not -name en.dat -delete \
  && rm -rf zstandard/_cffi*.so wordfreq/data/large_* wordfreq/data/jieba_* \
  && rm -rf onnxruntime/capi/libonnxruntime.so* onnxruntime/transformers onnxruntime/quantization onnxruntime/tools onnxruntime/datasets \
- && rm -rf hf_xet hf_xet-*.dist-info huggingface_hub huggingface_hub-*.dist-info fsspec fsspec-*.dist-info \
  && find . -type d \( -name tests -o -name __pycache__ \) -prune -exec rm -rf {} + \
  && find . -name '*.pyi' -delete
 WORKDIR /src
@@ -42,7 +41,8 @@ ENV PATH=/opt/slugline/bin:$PATH \
     SLUGLINE_LOG_FORMAT=json SLUGLINE_HEALTH_HOST=0.0.0.0 SLUGLINE_HEALTH_PORT=9100
 USER 10001:10001
 WORKDIR /tmp
-HEALTHCHECK --interval=10s --timeout=5s --start-period=300s --retries=3 CMD ["python", "-m", "deploy.probe"]
+# Each check is a process: every 10 s, those of nine services would cost more than the services do while idle.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=300s --retries=3 CMD ["python", "-m", "deploy.probe"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["slugline"]
 CMD ["--help"]

@@ -4,6 +4,7 @@ It tells English stories apart better than the multilingual encoder does (docs/c
 stories across languages.
 """
 
+import json
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.cluster.enrich.encoder import UNIT, Vector
+from services.cluster.enrich.word_pieces import WordPieces
 from shared.errors import InvalidSetting
 
 MODEL_FOLDER: Final = Path(sys.prefix) / "share" / "slugline"
@@ -29,7 +31,7 @@ class EnglishEncoder:
     def __init__(self) -> None:
         """Read the whitening; the model (23 MB) is loaded on first use."""
         self._session: Any = None
-        self._tokenizer: Any = None
+        self._pieces: WordPieces
         with files(__package__).joinpath("whitening_en.npz").open("rb") as stream, np.load(stream) as fitted:
             self._transform = fitted["transform"].astype(np.float64)
             self._shift = fitted["mean"].astype(np.float64) @ self._transform
@@ -46,7 +48,7 @@ class EnglishEncoder:
         """Give the model's own vector of a text: the mean over its tokens, 384 dimensions, unit length."""
         if self._session is None:
             self._load()
-        tokens = np.array([self._tokenizer.encode(text).ids], np.int64)
+        tokens = np.array([self._pieces.ids_of(text)], np.int64)
         given = {"input_ids": tokens, "attention_mask": np.ones_like(tokens), "token_type_ids": np.zeros_like(tokens)}
         of_tokens = self._session.run(None, given)[0][0]
         vector: npt.NDArray[np.float32] = of_tokens.mean(axis=0)
@@ -54,7 +56,6 @@ class EnglishEncoder:
 
     def _load(self) -> None:
         from onnxruntime import InferenceSession, SessionOptions  # noqa: PLC0415  # only who encodes pays for the imports
-        from tokenizers import Tokenizer  # noqa: PLC0415
 
         if not MODEL.is_file():
             raise InvalidSetting(f"the English encoder's model is not at {MODEL}; `make setup`, or `python -m deploy.model`, fetches it")
@@ -64,6 +65,4 @@ class EnglishEncoder:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self._session = InferenceSession(network, options, providers=["CPUExecutionProvider"])
-        self._tokenizer = Tokenizer.from_str(vocabulary.decode())
-        self._tokenizer.enable_truncation(TOKENS)
-        self._tokenizer.no_padding()
+        self._pieces = WordPieces(json.loads(vocabulary)["model"]["vocab"], TOKENS)
