@@ -22,9 +22,10 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlencode
 
 import asyncpg
@@ -288,25 +289,40 @@ def process(arguments: list[str], port: int, environment: dict[str, str] | None 
         running.wait(20)
 
 
-async def listen(port: int, count: int, heard: list[float], ready: asyncio.Event) -> None:
-    """Hold `count` streams open and note when each event comes in."""
-    opened = 0
+class Ear(asyncio.Protocol):
+    """A listener of the stream that knows as little as it can: when it stood, and how many events came when."""
 
-    async def one() -> None:
-        nonlocal opened
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"GET /api/stream?feed=top HTTP/1.1\r\nHost: x\r\n\r\n")
-        first = True
-        while line := await reader.readline():
-            if line.startswith(b"id: ") and first:
-                first = False
-                opened += 1
-                if opened == count:
-                    ready.set()
-            if line.startswith(b"data: "):
-                heard.append(time.time())
+    def __init__(self, stands: Callable[[], None], heard: list[float]) -> None:
+        """Call `stands` at the first id, and note each event's time in `heard`."""
+        self._stands: Callable[[], None] | None = stands
+        self._heard = heard
 
-    await asyncio.gather(*(one() for _ in range(count)))
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask."""
+        cast("asyncio.Transport", transport).write(b"GET /api/stream?feed=top HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    def data_received(self, data: bytes) -> None:
+        """Count. An event that comes in two pieces counts by the one that has its name."""
+        if self._stands is not None and b"id: " in data:
+            self._stands()
+            self._stands = None
+        self._heard.extend([time.time()] * data.count(b"event: story"))
+
+
+async def listen(port: int, count: int, heard: list[float]) -> list[asyncio.BaseTransport]:
+    """Open `count` streams, wait until all stand, and give them."""
+    standing, ready = 0, asyncio.Event()
+
+    def stands() -> None:
+        nonlocal standing
+        standing += 1
+        if standing == count:
+            ready.set()
+
+    loop = asyncio.get_running_loop()
+    opened = [(await loop.create_connection(lambda: Ear(stands, heard), "127.0.0.1", port))[0] for _ in range(count)]
+    await asyncio.wait_for(ready.wait(), 60)
+    return cast("list[asyncio.BaseTransport]", opened)
 
 
 async def measure(options: argparse.Namespace) -> dict[str, object]:
@@ -368,9 +384,7 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
                 told["ratio_to_bare_by_cpu"] = round(spent["bare"] / spent["ours"], 2)
             before = rss_mb(web.pid)
             heard: list[float] = []
-            ready = asyncio.Event()
-            listening = asyncio.create_task(listen(port, options.listeners, heard, ready))
-            await asyncio.wait_for(ready.wait(), 60)
+            ears = await listen(port, options.listeners, heard)
             told["rss_mb"] = {"before": round(before), "with_listeners": round(rss_mb(web.pid)), "listeners": options.listeners}
             stop = asyncio.Event()
             sent = time.time()
@@ -383,7 +397,18 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
             await writing
             told["stream"] = {"events_heard": len(heard), "after_ms": spread([at - sent for at in heard[: options.listeners]])}
             told["rss_mb"]["after_events"] = round(rss_mb(web.pid))  # type: ignore[index]
-            listening.cancel()
+            stop = asyncio.Event()
+            writing = asyncio.create_task(write_news(url, options.articles, options.stories, stop))
+            used_s = cpu_s(web.pid)
+            took = await at_rate(port, options.rate / 6, options.seconds / 2, paths, 32)
+            told["pages_beside_listeners"] = {
+                "latency_ms": spread([seconds for found in took.values() for seconds in found]),
+                "cpu": round((cpu_s(web.pid) - used_s) / (options.seconds / 2), 2),
+            }
+            stop.set()
+            await writing
+            for ear in ears:
+                ear.close()
     return told
 
 

@@ -128,6 +128,29 @@ def told(heard: list[Heard]) -> list[tuple[str, int]]:
     return [(message.data["headline"].split()[0], message.data["revision"]) for message in heard if message.event == "story"]
 
 
+async def test_who_wants_no_single_revisions_hears_once_a_second_which_stories_have_one(web: Web, newsroom: Newsroom) -> None:
+    """A page of a list: many changes are one word, of its own feed alone; other feeds' rows stand apart; a return is a `reset`."""
+    await newsroom.story("one", "one 1", [Report("Outlet", "x")])
+    await settled(web, "0:1")
+    async with listening(web, "?feed=language/en&rows=1&revisions=0") as ear:
+        await ear.stand()
+        for revision in range(1, 6):
+            await newsroom.put(update("two", revision), partition=0)
+        german, english = made_id("drei"), made_id("two")
+        await newsroom.story("drei", "drei 1", [Report("Blatt", "x", language="de")], language="de")
+        revised: set[str] = set()
+        rows: set[str] = set()
+        async with asyncio.timeout(15):
+            while str(german) not in rows or str(english) not in revised:
+                [heard] = await ear.take(1)
+                assert heard.event == "rows"
+                revised.update(heard.data["revised"])
+                rows.update(heard.data["story_ids"])
+        assert str(german) not in revised
+    async with listening(web, "?feed=language/en&rows=1&revisions=0", last_id="0:1") as ear:
+        assert (await ear.take(1))[0].event == "reset"
+
+
 async def test_a_change_is_heard_at_once(web: Web, newsroom: Newsroom) -> None:
     """Listeners of everything, of the language and of the story hear it; another story's does not."""
     await newsroom.story("other", "other 1", [Report("Outlet", "x")])

@@ -205,6 +205,12 @@ def router(site: Site) -> APIRouter:
         feed: Annotated[str | None, Query(max_length=400, description="only stories of this feed")] = None,
         story: Annotated[UUID | None, Query(description="only this story")] = None,
         rows: Annotated[bool, Query(description="tell also when a story's rows or brief changed, as `rows` events without id")] = False,
+        revisions: Annotated[
+            bool,
+            Query(
+                description="false: no `story` events; with `rows` then, `revised` names once a second which stories have a new revision"
+            ),
+        ] = True,
         last_event_id: Annotated[str | None, Header(max_length=400, description="the id of the last event that was heard")] = None,
         since: Annotated[str | None, Query(max_length=400, description="as Last-Event-ID, for clients that can't send it")] = None,
     ) -> Response:
@@ -221,7 +227,7 @@ def router(site: Site) -> APIRouter:
             raise ProblemRaised(503, "There are as many listeners as this server takes. Try again later.", headers={"Retry-After": "30"})
         asked = last_event_id or since
         position = read_position(asked) if asked else None
-        listener = site.fanout.register(Interest(feed=feed, story_id=story, rows=rows), client)
+        listener = site.fanout.register(Interest(feed=feed, story_id=story, rows=rows, revisions=revisions), client)
         LISTENERS.inc()
 
         def closed() -> None:

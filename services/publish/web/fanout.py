@@ -27,6 +27,10 @@ PAGE: Final = 500
 """Updates of each partition read at once."""
 CATCHING_UP: Final = 4
 """Listeners that read from the database at the same time; a thousand that reconnect take turns."""
+AT_ONCE: Final = 50
+"""Listeners woken at once; then requests have their turn."""
+JOINED: Final = 64
+"""Events of one listener that are sent as one piece at most."""
 ROWS_INTERVAL_S: Final = 1.0
 """A listener is told that rows changed no more often than this."""
 MOST_ROWS: Final = 100
@@ -38,11 +42,12 @@ EVERYTHING: Final = ""
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """What a listener wants: everything, one feed, or one story; and whether it wants to hear of changed rows too."""
+    """What a listener wants: everything, one feed, or one story; whether each revision, and whether to hear of changed rows too."""
 
     feed: str | None = None
     story_id: UUID | None = None
     rows: bool = False
+    revisions: bool = True
 
     def key(self) -> str | UUID:
         """Give what listeners are found by."""
@@ -78,6 +83,7 @@ class Listener:
     closed: bool = False
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _rows: dict[UUID, None] = field(default_factory=dict)
+    _revised: dict[UUID, None] = field(default_factory=dict)
     _some_rows: bool = False
 
     def give(self, handed: Handed) -> None:
@@ -89,27 +95,42 @@ class Listener:
             self.pending.clear()
         else:
             self.pending.append(handed)
-        self.wake.set()
+
+    def take(self) -> bytes:
+        """Give the events that wait, as one piece; the listener stands behind them then."""
+        handed = [self.pending.popleft() for _ in range(min(len(self.pending), JOINED))]
+        self.at = handed[-1].position
+        return b"".join(event.piece for event in handed)
 
     def tell_rows(self, story_ids: Iterable[UUID] | None) -> None:
         """Note that rows of stories changed; None: of some."""
-        if story_ids is None or len(self._rows) >= MOST_ROWS:
+        self._note(self._rows, story_ids)
+
+    def tell_revised(self, story_id: UUID) -> None:
+        """Note that a story of this listener's has a new revision."""
+        self._note(self._revised, (story_id,))
+
+    def _note(self, noted: dict[UUID, None], story_ids: Iterable[UUID] | None) -> None:
+        if story_ids is None or len(self._rows) + len(self._revised) >= MOST_ROWS:
             self._some_rows = True
             self._rows.clear()
+            self._revised.clear()
         elif not self._some_rows:
-            self._rows.update(dict.fromkeys(story_ids))
-        self.wake.set()
+            noted.update(dict.fromkeys(story_ids))
 
     def has_rows(self) -> bool:
         """Tell whether there is a word of changed rows to give."""
-        return self._some_rows or bool(self._rows)
+        return self._some_rows or bool(self._rows) or bool(self._revised)
 
     def take_rows(self) -> bytes:
         """Give that word."""
-        told = to_json({"story_ids": list(self._rows)})
+        told: dict[str, list[UUID]] = {"story_ids": list(self._rows)}
+        if not self.interest.revisions:
+            told["revised"] = list(self._revised)
         self._some_rows = False
         self._rows.clear()
-        return b"event: rows\ndata: " + told + b"\n\n"
+        self._revised.clear()
+        return b"event: rows\ndata: " + to_json(told) + b"\n\n"
 
 
 class Fanout:
@@ -133,6 +154,8 @@ class Fanout:
         self._listeners: dict[str | UUID, set[Listener]] = {}
         self._per_client: dict[str, int] = {}
         self._count = 0
+        self._told: dict[Listener, None] = {}
+        """Who has something to hear and is still to be woken."""
         self._position: dict[int, int] = {}
         self._generation = 0
         self._connected = False
@@ -223,6 +246,8 @@ class Fanout:
                 told = story_ids
             for listener in listeners:
                 if listener.interest.rows:
+                    if not listener.has_rows():
+                        self._told[listener] = None
                     listener.tell_rows(told)
 
     async def _advance(self, connection: Connection) -> None:
@@ -236,8 +261,17 @@ class Fanout:
             for update in updates:
                 self._position[update.partition] = update.offset + 1
                 self._hand_on(update, feeds.get(update.story_id, frozenset()))
+            await self._wake()
         for partition, offset in ends.items():  # beyond the last update lie records that are none, such as ends of transactions
             self._position[partition] = max(offset, self._position.get(partition, 0))
+
+    async def _wake(self) -> None:
+        """Wake who has something to hear, a few at a time: a thousand listeners must not keep pages waiting."""
+        woken, self._told = list(self._told), {}
+        for place, listener in enumerate(woken, 1):
+            listener.wake.set()
+            if place % AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     def _has_feed_listeners(self) -> bool:
         return any(isinstance(key, str) and key != EVERYTHING for key in self._listeners)
@@ -250,7 +284,13 @@ class Fanout:
         keys: tuple[str | UUID, ...] = (EVERYTHING, update.story_id, *feeds)
         for key in keys:
             for listener in self._listeners.get(key, ()):
-                listener.give(handed)
+                if listener.interest.revisions:
+                    listener.give(handed)
+                    self._told[listener] = None
+                elif listener.interest.rows:
+                    if not listener.has_rows():
+                        self._told[listener] = None
+                    listener.tell_revised(update.story_id)
 
     # ---- the listeners ----
 
@@ -268,6 +308,7 @@ class Fanout:
         self._listeners[key].discard(listener)
         if not self._listeners[key]:
             del self._listeners[key]
+        self._told.pop(listener, None)
         self._per_client[listener.client] -= 1
         if not self._per_client[listener.client]:
             del self._per_client[listener.client]
@@ -291,9 +332,9 @@ class Fanout:
         """
         while not self._started.is_set() and not listener.closed:
             await self._started.wait()
-        if since is None:
+        if since is None or not listener.interest.revisions:
             self._stand_here(listener)
-            yield _reset(listener.at) if forgotten else _id(listener.at)
+            yield _reset(listener.at) if forgotten or since is not None else _id(listener.at)
         else:
             listener.at = dict(since)
             listener.lost = True  # what came since then lies in the database
@@ -305,9 +346,7 @@ class Fanout:
                     yield piece
             listener.wake.clear()
             while listener.pending and not listener.closed:
-                handed = listener.pending.popleft()
-                listener.at = handed.position
-                yield handed.piece
+                yield listener.take()
             if listener.lost or listener.closed:
                 continue
             wait_s = self._heartbeat_s

@@ -97,7 +97,7 @@ class Site:
         followed = f"/stories/{story_id}" if story_id else f"/feeds/{feed}" if feed else None
         name = "This story" if story_id else feed_title
         links = tuple((_MEDIA[form], f"{name} as {words}", f"{followed}.{form}") for form, words in FEED_FORMATS) if followed else ()
-        stream = (f"/api/stream?story={story_id}&rows=1" if story_id else f"/api/stream?feed={feed}&rows=1") if live else None
+        stream = (f"/api/stream?story={story_id}&rows=1" if story_id else f"/api/stream?feed={feed}&rows=1&revisions=0") if live else None
         return views.Frame(
             title=title,
             now=self.now(),

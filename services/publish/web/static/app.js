@@ -256,14 +256,18 @@
       state("waiting", "Reconnecting");
       if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
     });
-    for (const kind of ["story", "rows"]) {
-      stream.addEventListener(kind, (event) => {
-        let told = {};
-        try { told = JSON.parse(event.data); } catch { /* an unknown form: fetch anew */ }
-        if (told.redirect_to && told.story_id === story) { location.assign(`/stories/${encodeURIComponent(told.redirect_to)}`); return; }
-        changed(told.story_id, told.revision);
-      });
-    }
+    const read = (event) => { try { return JSON.parse(event.data); } catch { return {}; /* an unknown form: fetch anew */ } };
+    stream.addEventListener("story", (event) => {
+      const told = read(event);
+      if (told.redirect_to && told.story_id === story) { location.assign(`/stories/${encodeURIComponent(told.redirect_to)}`); return; }
+      changed(told.story_id, told.revision);
+    });
+    stream.addEventListener("rows", (event) => {
+      const { story_ids: rows = [], revised = [] } = read(event);
+      if (story || !(rows.length || revised.length)) { changed(null, 0); return; }
+      /* Rows change in all feeds; of those, this page is concerned with what it shows. */
+      for (const id of new Set([...revised, ...rows.filter((id) => one(`[data-card="${CSS.escape(id)}"]`, target))])) changed(id, 0);
+    });
     stream.addEventListener("reset", () => changed(null, 0));
   };
 
