@@ -263,7 +263,9 @@ def reports(
                     raise Refused("report_unknown", f"there is no open report {resolve}")
                 typer.echo(f"report {resolve} is settled")
                 return
-            columns = ("report_id", "story_id", "headline", "article_id", "article_title", "words", "reported_at", "resolution")
+            columns: tuple[str, ...] = (
+                "report_id", "story_id", "headline", "article_id", "article_title", "words", "reported_at", "resolution",
+            )  # fmt: skip
             found = await read.reports(connection, resolved=every)
             rows = [{name: getattr(report, name) for name in columns} for report in found]
             if not as_json:
