@@ -88,6 +88,7 @@ class Source:
 
     async def spans(self) -> dict[TopicPartition, tuple[int, int]]:
         """Give each partition's oldest offset and its end."""
+        self._patience.begin_anew(self._consumer)
         assigned = sorted(self._consumer.assignment())
         begins = await self._consumer.beginning_offsets(assigned)
         ends = await self._consumer.end_offsets(assigned)
