@@ -9,7 +9,7 @@ from bench.brief_citations import precision_and_recall, read_judged
 STORIES = Path(__file__).parents[3] / "shared" / "data"
 KEYS = Path(__file__).parent / "labelled_real.csv"
 PRECISION = 0.93
-RECALL = 0.65
+RECALL = 0.63
 """What is missed is told in other words: see docs/briefs.md."""
 
 
@@ -17,6 +17,6 @@ RECALL = 0.65
 def test_citations_of_real_stories_are_as_a_reader_labelled_them() -> None:
     judged = list(read_judged(KEYS, STORIES))
     precision, recall = precision_and_recall(judged)
-    assert len(judged) >= 280
+    assert len(judged) >= 400
     assert precision >= PRECISION, [each.statement.text for each in judged if each.cited and not each.states]
     assert recall >= RECALL, [each.statement.text for each in judged if each.states and not each.cited]

@@ -29,6 +29,7 @@ def flaw(text: str, language: str = "en") -> Flaw | None:
         ("Should the channel have been dredged before the accident?", Flaw.QUESTION),
         ("“The channel has not been dredged since the spring of 2014.”", Flaw.NO_SPEAKER),
         ("Nine passengers with minor injuries in the harbour of Port Ellery", Flaw.FRAGMENT),
+        ("Increased use of tugs in the harbour of Port Ellery.", Flaw.FRAGMENT),
         ("Nobody was killed.", Flaw.LENGTH),
         ("THE FERRY RAN AGROUND OFF MARROW ISLAND ON WEDNESDAY MORNING.", Flaw.SHOUT),
     ],

@@ -77,6 +77,7 @@ def test_what_belongs_to_the_page_is_left_out(text: str) -> None:
         "Police published a photograph of the suspect on Tuesday.",
         "Readers of the newspaper reported the error to the council.",
         "The minister said that the right to vote was at risk.",
+        "The Federal Harbour Commission (FHC) has approved a settlement with Skerrow Line.",
     ],
 )
 def test_a_report_that_uses_such_words_stays(text: str) -> None:

@@ -8,11 +8,11 @@ from tests.brief.made_up import LABELLED, labelled_pairs, reading
 PRECISION = 0.97
 RECALL = {
     "labelled.toml": 0.85,
-    "labelled_wire.toml": 0.9,
+    "labelled_wire.toml": 0.93,
     "labelled_second.toml": 0.85,
-    "labelled_retold.toml": 0.7,
-    "labelled_mixed.toml": 0.75,
-    "labelled_last.toml": 0.62,
+    "labelled_retold.toml": 0.73,
+    "labelled_mixed.toml": 0.82,
+    "labelled_last.toml": 0.71,
 }
 """Free retelling is found less often than what was edited."""
 CONTEXT = "In the end Marsh, Okoro, Tarrant, Vass and Voss went home."
@@ -71,6 +71,30 @@ def test_names_that_say_who_someone_is_may_stand_elsewhere() -> None:
         "President Helio Marsh of Arden asked Quill to release 31 fishermen.",
         "Arden's president, Helio Marsh, met reporters in Norhaven. Marsh asked Quill to release 31 fishermen.",
     )
+
+
+@pytest.mark.parametrize(
+    ("sentence", "article"),
+    [
+        ("The United States sued Corvane over the Talmar dam.", "The US sued Corvane over the Talmar dam."),
+        ("Ørlund said that the Talmar dam would be closed.", "Orlund said that the Talmar dam would be closed."),
+        ("Envoys of East Timor visited the Talmar dam.", "Envoys of Timor-Leste visited the Talmar dam."),
+        (
+            "Helio Marsh said the Talmar dam was a gift.",
+            "President Helio Marsh visited Oru. The Talmar dam was a gift, the president said.",
+        ),
+        ("Police closed the Talmar dam on Monday.", "Police closed the Talmar dam on Monday, the report said."),
+        ("The Harbour Board said the dam was safe.", "The Harbour Board (HBT) said the dam was safe."),
+    ],
+)
+def test_names_and_speakers_are_written_in_several_ways(sentence: str, article: str) -> None:
+    assert states(sentence, article)
+
+
+def test_a_title_is_told_on_by_the_first_sentence() -> None:
+    marks = reading("The ferry Aurora ran aground off Marrow Island with 212 people on board.").body[0].marks
+    told = reading("It ran aground in fog with 212 people on board, off Marrow Island.", title="Ferry Aurora runs aground")
+    assert find_evidence(marks, told) is not None
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,9 @@ class Limits:
     """Sentences of the first section at most: it is read in a glance."""
     sentences: int = 15
     """Sentences of a brief at most."""
-    coverage: float = 0.69
+    coverage: float = 0.7
     """Share of a sentence's weight that an article's passage must contain to count as stating it."""
-    short_coverage: float = 0.74
+    short_coverage: float = 0.75
     """The same for a sentence of few words, each of which says much of it."""
     plain_coverage: float = 0.04
     """What is added for a sentence without a number or quotation, which show best what a passage is about."""

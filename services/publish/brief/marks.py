@@ -301,7 +301,8 @@ class _Marker:
         if word.low in lexicon.directions:
             after = self.tokens[place + 1].word if place + 1 < len(self.tokens) else NO_WORD
             if after.capital and after.terms:
-                term, end = f"{word.low}-{after.terms[0]}", place + 2
+                pair = f"{word.low}-{after.terms[0]}"
+                term, end = lexicon.same.get(pair, pair), place + 2
             elif before in lexicon.determiners:
                 term = self.halves.get(word.low)
         elif word.low in lexicon.metonyms and before not in lexicon.locatives:

@@ -192,7 +192,8 @@ def _find_halves(tokens: Iterable[Sequence[Token]], lexicon: Lexicon) -> dict[st
             left = word.low
             if not word.stop:
                 capital.add(left)
-    halves = {half: f"{half}-{max(found, key=lambda name: (found[name], name))}" for half, found in counts.items()}
+    pairs = {half: f"{half}-{max(found, key=lambda name: (found[name], name))}" for half, found in counts.items()}
+    halves = {half: lexicon.same.get(pair, pair) for half, pair in pairs.items()}
     for name in capital:
         for ending in lexicon.people_endings:
             base = name[: -len(ending)]

@@ -13,6 +13,8 @@ APPOSITION_REACH = 18
 """The same where a comma before the verb ends what was inserted after the speaker's name."""
 INVERTED_REACH = 8
 """Tokens after a verb of saying where its speaker stands ("…, said the mayor of Oru")."""
+BRACKETED = 4
+"""Words in brackets between a speaker and the verb of saying."""
 CLAUSE_MARKS = frozenset(",;:–—()")
 
 _QUOTED = re.compile(
@@ -80,7 +82,7 @@ def _speaker_zone(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> Sequ
     )
     if parted and not linked and inverted and (before is None or before.mark != "," or _is_quoted(tokens, place) or not verbs):
         return range(place + 1, after)
-    start = place - 1
+    start = _before_brackets(tokens, place) - 1
     breaks = 0 if not parted else -1
     while start >= 0 and place - start <= (APPOSITION_REACH if parted else SPEAKER_REACH):
         token = tokens[start]
@@ -92,6 +94,13 @@ def _speaker_zone(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> Sequ
                 break
         start -= 1
     return range(start + 1, place)
+
+
+def _before_brackets(tokens: Sequence[Token], place: int) -> int:
+    """Give a verb's place, or that of the bracket that opens before it: "the Central Bureau (CNB) said"."""
+    if not place or tokens[place - 1].mark != ")":
+        return place
+    return next((at for at in range(place - 2, max(-1, place - 2 - BRACKETED), -1) if tokens[at].mark == "("), place)
 
 
 _QUOTE_ENDS = frozenset('";:')

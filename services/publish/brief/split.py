@@ -262,6 +262,10 @@ def strip_dateline(sentence: str) -> str:
         found = pattern.match(sentence)
         if found and len(_DASH.findall(sentence)) > 1 and _DASH.search(found[0]):
             continue
-        if found and found.end() < len(sentence) - MIN_REST and sentence[found.end()].isalnum() | (sentence[found.end()] in "“\"'‘«„"):
+        if not found or found.end() >= len(sentence) - MIN_REST:
+            continue
+        opens = sentence[found.end()]
+        # "The Federal Trade Commission (FTC) has …" has none.
+        if (opens.isalnum() and not opens.islower()) or opens in "“\"'‘«„":
             return sentence[found.end() :]
     return sentence

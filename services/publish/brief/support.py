@@ -181,7 +181,7 @@ def check(
         return coverage, Fault.SUPERLATIVE
     if _is_opposite(marks, passage):
         return coverage, Fault.OPPOSITE
-    if not _has_speaker(marks, passage, before, core, meant):
+    if not _has_speaker(marks, passage, before, core, meant, article):
         return coverage, Fault.SPEAKER
     if _is_reversed(marks, core, article):
         return coverage, Fault.ORDER
@@ -412,7 +412,7 @@ def _is_opposite(marks: Marks, passage: Sequence[Marks]) -> bool:
     return any(pair in theirs and not sides & theirs[pair] for pair, sides in marks.sides.items())
 
 
-def _has_speaker(marks: Marks, passage: Sequence[Marks], before: Sequence[Marks], core: Marks, meant: set[str]) -> bool:
+def _has_speaker(marks: Marks, passage: Sequence[Marks], before: Sequence[Marks], core: Marks, meant: set[str], article: Reading) -> bool:
     """Say whether who said it is the same, or an authority says what the sentence takes as fact, or its own subject does."""
     if not marks.attributed:
         if not core.attributed or core.official or core.speakers & marks.name_terms:
@@ -424,10 +424,11 @@ def _has_speaker(marks: Marks, passage: Sequence[Marks], before: Sequence[Marks]
             return not core.pronoun_speaker
         return not core.partisan and not core.speakers & core.name_terms
     quoting = [part for part in passage if set(part.quotes) & set(marks.quotes)] if marks.quotes else []
-    return any(_has_its_speaker(marks, part, (*before, *passage), meant) for part in quoting or (core,))
+    parts = quoting or ((core, *passage) if marks.quotes else (core,))
+    return any(_has_its_speaker(marks, part, (*before, *passage), meant, article) for part in parts)
 
 
-def _has_its_speaker(marks: Marks, part: Marks, around: Sequence[Marks], meant: set[str]) -> bool:
+def _has_its_speaker(marks: Marks, part: Marks, around: Sequence[Marks], meant: set[str], article: Reading) -> bool:
     """Say whether who said the sentence is who says a part of the passage, by name or by what stands for it."""
     if not part.speaking:
         return False
@@ -435,6 +436,13 @@ def _has_its_speaker(marks: Marks, part: Marks, around: Sequence[Marks], meant: 
         return True
     ours, theirs = marks.speakers & marks.name_terms, part.speakers & part.name_terms
     if ours & theirs or (not (ours and theirs) and marks.speakers & part.speakers):
+        return True
+    if any(
+        not others and article.offices & speakers & article.identity(name)
+        for names, others, speakers in ((ours, theirs, part.speakers), (theirs, ours, marks.speakers))
+        for name in names
+    ):
+        # "Marsh said", "the president said".
         return True
     if marks.body_speaker and (part.speakers & marks.name_terms or part.pronoun_speaker):
         return True

@@ -28,6 +28,8 @@ _NOT_LETTERS = re.compile(r"[\W_]+")
 _BRITISH = re.compile(r"is(e|ed|es|ing|ation|ations|ers?)$")
 _OUR = re.compile(r"(?<=[a-z]{2})our(s|ed|ing|able|al|er|ers|ite|ful)?$")
 _TRE = re.compile(r"tre(s)?$")
+_STROKES = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ß": "ss", "æ": "ae", "œ": "oe", "ı": "i"})
+"""Letters that are no other letter with a mark, which outlets write so nevertheless."""
 _BLANK = re.compile(r"[\u00a0\u202f ]")
 
 OPENING = frozenset("“«„「『")
@@ -76,6 +78,7 @@ def letters_only(text: str) -> str:
 def _fold(word: str) -> str:
     if word.isascii():
         return word
+    word = word.translate(_STROKES)
     return "".join(sign for sign in unicodedata.normalize("NFD", word) if not unicodedata.combining(sign)) or word
 
 
@@ -84,8 +87,10 @@ def stem(low: str, lexicon: Lexicon) -> str:
     standard = lexicon.same.get(low)
     if standard is not None:
         return standard
-    if lexicon.language == "en" and len(low) > 4:
-        low = _to_american(low)
+    if lexicon.language == "en":
+        low = _fold(low)
+        if len(low) > 4:
+            low = _to_american(low)
     stemmed = lexicon.stemmer.stemWord(low) if lexicon.stemmer is not None else low
     return lexicon.same.get(stemmed) or _fold(stemmed)
 
