@@ -11,6 +11,7 @@ from shared.settings import Settings
 
 LIBRARIES = ("aiokafka", "kafka", "faust", "mode", "aiohttp.access", "trafilatura", "asyncio", "opentelemetry", "urllib3")
 """Loggers of which only warnings are wanted, each kind now and then."""
+structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))  # until `configure`: a command's stdout is its answer
 REPEAT_S = 60.0
 KINDS = 1_000
 

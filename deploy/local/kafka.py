@@ -63,8 +63,6 @@ transaction.state.log.num.partitions={INTERNAL_PARTITIONS}
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
-# After a kill -9 the controller lets the old registration lapse before the broker may come back: 9 s so, 14 s by default.
-broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
 log.cleaner.dedupe.buffer.size=16777216
 num.network.threads=2
@@ -119,6 +117,11 @@ class Broker:
     class_path: list[str] = field(default_factory=list)
     java: Path = Path("java")
     child: Child | None = None
+    session_timeout_ms: int = 2_000
+    """After a kill -9 the controller lets the old registration lapse so long before the broker may come back: 9 s so, 14 s by default.
+
+    But a broker that is held up for as long is cut off, and may lose the end of a transaction that was about to be told.
+    """
 
     @property
     def bootstrap_servers(self) -> str:
@@ -207,6 +210,7 @@ class Broker:
     def _properties(self) -> str:
         return (
             f"{PROPERTIES.strip()}\n"
+            f"broker.session.timeout.ms={self.session_timeout_ms}\n"
             f"listeners=BROKER://{self.bootstrap_servers},CONTROLLER://{LOOPBACK}:{self.controller_port}\n"
             f"advertised.listeners=BROKER://{self.bootstrap_servers}\n"
             f"controller.quorum.voters=1@{LOOPBACK}:{self.controller_port}\n"

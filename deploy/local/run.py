@@ -43,6 +43,8 @@ COMMAND_LIMIT_S: Final = 120.0
 PATIENCE_S: Final = 60.0
 """After this long without readiness it is told what each service waits for."""
 PORT_ATTEMPTS: Final = 3
+BROKER_SESSION_MS: Final = 6_000
+"""A busy machine holds a broker up for seconds; three more are waited after a kill -9 than tests wait."""
 SECOND_THOUGHT_S: Final = 1.0
 """A signal often comes twice at once: from the terminal or `kill` to the group, and again from make."""
 POLL_S: Final = 0.3
@@ -99,7 +101,7 @@ class Instance:
         self.screen.well("Kafka", f"at {self.bootstrap_servers}")
 
     async def _start_broker(self, port: int, controller_port: int) -> Broker:
-        broker = Broker(self.folder.kafka, self._port(port), self._port(controller_port))
+        broker = Broker(self.folder.kafka, self._port(port), self._port(controller_port), session_timeout_ms=BROKER_SESSION_MS)
         await _in_thread(broker.prepare)
         self.screen.part("Kafka", "starting")
         broker.child = self.supervisor.start(broker.command())

@@ -8,6 +8,7 @@ so that a slow supervisor can't block it.
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +28,8 @@ LONGEST_BACKOFF_S: Final = 30.0
 WELL_AFTER_S: Final = 60.0
 """A child that ran this long starts again with the first backoff."""
 LOG_LIMIT_BYTES: Final = 20_000_000
+FULL_BYTES: Final = 16_000_000
+"""With so little room left neither a broker nor a database can write on."""
 LAST_WORDS_LINES: Final = 8
 
 
@@ -265,7 +268,7 @@ class Supervisor:
             code = await child.ended()
             if time.monotonic() - child.started_at > WELL_AFTER_S:
                 backoff_s = FIRST_BACKOFF_S
-            self._tell(command.name, f"ended ({describe_end(code)}), starts again in {backoff_s:g} s; see {command.log}")
+            self._tell(command.name, f"ended ({describe_end(code)}), starts again in {backoff_s:g} s; {_reason(command.log)}")
             await asyncio.sleep(backoff_s)
             backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
             self.restarts[command.name] += 1
@@ -273,6 +276,12 @@ class Supervisor:
                 self._children[command.name] = Child(renew() if renew else command, self._watchdog)
             except CannotStart as error:
                 self._tell(command.name, str(error))
+
+
+def _reason(log: Path) -> str:
+    """Say where to look, and what has likely ended it where that can be seen from here."""
+    free = shutil.disk_usage(log.parent).free
+    return f"the disk is full, make room in {log.parent}" if free < FULL_BYTES else f"see {log}"
 
 
 def describe_end(code: int) -> str:

@@ -55,7 +55,7 @@ def kafka_password(settings: Settings) -> str:
 
 
 async def start_client(make: Callable[[], Any], *, give_up_s: float | None = None) -> Any:
-    """Start a client, waiting for the broker as long as it takes (or `give_up_s` seconds), with one log line a change.
+    """Start a client, waiting for the broker as long as it takes, with one log line a change, or `give_up_s` seconds in silence.
 
     Raises `Unreachable` after `give_up_s`, and `Unauthorised` at once when a broker answers and refuses us: waiting would be in vain.
     """
@@ -77,7 +77,7 @@ async def start_client(make: Callable[[], Any], *, give_up_s: float | None = Non
                 raise reason from error
             if give_up_s is not None and loop.time() - started > give_up_s:
                 raise Unreachable(str(reason) if reason else unanswered(client_address(client))) from error
-            if told != (now := str(reason or f"no Kafka broker answers at {client_address(client)}")):
+            if give_up_s is None and told != (now := str(reason or f"no Kafka broker answers at {client_address(client)}")):
                 log.warning("broker_unreachable", error=now, then="waiting until it answers")
                 told = now
             await asyncio.sleep(RETRY_S)
