@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
@@ -276,6 +277,38 @@ async def test_outcomes_of_work_over_time_commit_with_the_state(bench: Bench) ->
         # Committed; the marker that shows it to readers follows within milliseconds.
         await until(lambda: bench.emitted(1), "the outcome")
         assert "timer" in {count.key for count in await bench.counts()}
+
+
+async def test_a_large_state_is_built_beside_heartbeats_and_health_answers(bench: Bench) -> None:
+    """Seconds of work that must not cost the membership, nor a liveness probe its patience."""
+    await bench.create()
+    go_on = threading.Event()
+
+    class Large(CountingLogic):
+        def restored(self) -> None:
+            assert go_on.wait(LIMIT_S)
+
+    readiness = Readiness()
+    source, output, changelog = topics(bench.prefix, 1)
+    work = PartitionOwner(
+        stage=bench.prefix,
+        source=source,
+        changelog=changelog,
+        make_logic=lambda _: Large(output),
+        settings=bench.settings,
+        readiness=readiness,
+    )
+
+    async def restoring() -> bool:
+        return "partition 0 restores" in readiness.waits().get("partitions", "")
+
+    async def restored() -> bool:
+        return "partitions" not in readiness.waits()
+
+    async with running(work):
+        await until(restoring, "restoring")
+        go_on.set()
+        await until(restored, "restored")
 
 
 async def test_what_work_over_time_raises_on_purpose_is_what_ends_the_owner(bench: Bench) -> None:
