@@ -10,10 +10,11 @@ from datetime import timedelta
 from typing import Any
 
 import aiohttp
+import pytest
 
 from services.publish.maintain import prune_history
 from services.publish.web.config import WebSettings
-from services.publish.web.fanout import Interest, Listener
+from services.publish.web.fanout import Fanout, Interest, Listener
 from services.publish.web.position import is_ahead, is_behind, read_position, write_position
 from shared import ids
 from shared.contracts import StoryStatus, StoryUpdated
@@ -126,6 +127,20 @@ async def settled(web: Web, position: str) -> None:
 
 def told(heard: list[Heard]) -> list[tuple[str, int]]:
     return [(message.data["headline"].split()[0], message.data["revision"]) for message in heard if message.event == "story"]
+
+
+async def test_a_burst_is_handed_on_as_fast_as_it_is_taken(web: Web, newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More revisions at once than may wait for a listener: one that reads hears all, and the database is not asked again for it."""
+    caught_up: list[Listener] = []
+    monkeypatch.setattr(Fanout, "_read_up", lambda _, listener: caught_up.append(listener))
+    await newsroom.put(update("burst", 1), partition=0)
+    await settled(web, "0:1")
+    async with listening(web) as ear:
+        await ear.stand()
+        many = 3 * web.settings.stream_pending_events
+        await newsroom.put(*(update("burst", revision) for revision in range(2, many + 2)), partition=0)
+        assert told(await ear.take(many)) == [("burst", revision) for revision in range(2, many + 2)]
+    assert not caught_up
 
 
 async def test_who_wants_no_single_revisions_hears_once_a_second_which_stories_have_one(web: Web, newsroom: Newsroom) -> None:

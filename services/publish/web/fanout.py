@@ -258,9 +258,11 @@ class Fanout:
             if updates:
                 self._generation += 1
             feeds = await feeds_of(connection, updates) if updates and self._has_feed_listeners() else {}
-            for update in updates:
+            for place, update in enumerate(updates, 1):
                 self._position[update.partition] = update.offset + 1
                 self._hand_on(update, feeds.get(update.story_id, frozenset()))
+                if place % JOINED == 0:
+                    await self._wake()
             await self._wake()
         for partition, offset in ends.items():  # beyond the last update lie records that are none, such as ends of transactions
             self._position[partition] = max(offset, self._position.get(partition, 0))
@@ -268,10 +270,10 @@ class Fanout:
     async def _wake(self) -> None:
         """Wake who has something to hear, a few at a time: a thousand listeners must not keep pages waiting."""
         woken, self._told = list(self._told), {}
-        for place, listener in enumerate(woken, 1):
-            listener.wake.set()
-            if place % AT_ONCE == 0:
-                await asyncio.sleep(0)
+        for start in range(0, len(woken), AT_ONCE):
+            for listener in woken[start : start + AT_ONCE]:
+                listener.wake.set()
+            await asyncio.sleep(0)
 
     def _has_feed_listeners(self) -> bool:
         return any(isinstance(key, str) and key != EVERYTHING for key in self._listeners)
