@@ -19,7 +19,7 @@ from services.ingest.fetch.state import (
     pending_key,
 )
 from services.ingest.identity import article_host, canonical_url, publisher_of, unlinked_urn
-from services.ingest.language import detect_language
+from services.ingest.language import UNKNOWN, detect_language
 from services.ingest.text import one_line
 from shared.contracts import Discovery, DiscoveryKind, Extraction, Publisher
 from shared.errors import Refused
@@ -216,6 +216,11 @@ def read_page(
         text = item.summary
     # a page that says next to nothing may be one that leads elsewhere, under any title
     title = (item.title if item and (shut or short or not page.title) else page.title) or page.title
+    language = page.language
+    if item is not None and (language == UNKNOWN or text != page.text or shut):
+        # the words are the feed's, and a wall may be in another language
+        found = detect_language(f"{title}\n{text or item.summary}", item.language)
+        language = language if found == UNKNOWN else found
     name = (item.publisher.name if item and item.publisher else None) or page.publisher_name or (item.source if item else None)
     return Content(
         canonical_url=canonical,
@@ -229,7 +234,7 @@ def read_page(
         image=page.image or (item.image if item else None),
         section=page.section or (item.section if item else None),
         publisher=known.publisher if known else publisher_of(canonical, name),
-        language=page.language if page.language != "und" or not (item and item.language) else item.language,
+        language=language,
         published_at=page.published_at or (item.published_at if item else None),
         extraction=extraction,
         extraction_note=page.note,
@@ -308,7 +313,13 @@ def _fall_back(
         return _letter(pending, why, done)
     content = posted(item, pending.canonical_url, pending.feed_ids)
     extraction = Extraction.FULL if content.text else Extraction.SUMMARY
-    content = replace(content, text=content.text or content.summary, extraction=extraction, extraction_note=one_line(str(why), 500))
+    content = replace(
+        content,
+        text=content.text or content.summary,
+        extraction=extraction,
+        extraction_note=one_line(str(why), 500),
+        language=detect_language(f"{content.title}\n{content.text or content.summary}", item.language),
+    )
     return _published(view, content, outcome, schedule, pending, done)
 
 

@@ -216,6 +216,20 @@ def test_a_page_that_says_next_to_nothing_leaves_the_word_to_the_feed(world: Wor
     assert article.extraction is Extraction.SUMMARY
 
 
+def test_the_feeds_words_have_their_own_language(world: World) -> None:
+    """Whatever a wall's is, or what the feed declares for all of its items."""
+    words = {
+        "title": "Die Brücke ist wieder offen",
+        "summary": "Die Hafenbrücke wurde am Sonntag nach zwei Jahren wieder für Autos geöffnet.",
+    }
+    world.discover(discovered(**words))
+    world.fetch(ok(title="Before you continue", text="", language="en", extraction=Extraction.BLOCKED, note="consent"))
+    other = URL.replace("reopens", "is-open")
+    world.discover(discovered(other, language="en", **words))
+    world.fetch(PageOutcome(NOW, refused=Refused("not_html", "a PDF")), other)
+    assert [article.language for article in world.articles] == ["de", "de"]
+
+
 def test_readers_are_led_to_the_page_that_the_outlet_names_and_checks_to_the_one_that_was_found(world: World) -> None:
     """Not to the one for phones, and without what follows them. A link that names another page is not believed."""
     found = URL.replace("/2026/", "/amp/2026/") + "?utm_source=rss"
