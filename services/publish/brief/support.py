@@ -199,17 +199,18 @@ def _allied(marks: Marks, missing: set[str], core: Marks, kin: Kin) -> frozenset
     """Give the missing terms for which the passage's main sentence has another of their family, each of its terms standing for one."""
     if marks.weight < FAMILIES_FROM:
         return _NONE
-    spare = {term: kin[term] for term in core.terms if term in kin and term not in marks.terms}
+    names, terms = marks.name_terms, marks.terms
+    wanted = [term for term in terms if term in missing and term in kin and term not in names]
+    if not wanted:
+        return _NONE
+    spare = {term: kin[term] for term in core.terms if term in kin and term not in terms}
     allied: set[str] = set()
-    for term in marks.terms:
-        if not spare:
-            break
-        own = kin.get(term)
-        if own is not None and term in missing and term not in marks.name_terms:
-            other = next((other for other, theirs in spare.items() if not own.isdisjoint(theirs)), None)
-            if other is not None:
-                del spare[other]
-                allied.add(term)
+    for term in wanted:
+        own = kin[term]
+        other = next((other for other, theirs in spare.items() if not own.isdisjoint(theirs)), None)
+        if other is not None:
+            del spare[other]
+            allied.add(term)
     return frozenset(allied)
 
 
