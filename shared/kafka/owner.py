@@ -16,7 +16,7 @@ The contract, which its tests hold it to:
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -105,7 +105,12 @@ class PartitionOwner:
         return task
 
     def _report(self, task: "asyncio.Task[None]") -> None:
-        if not task.cancelled() and (error := task.exception()) is not None and self._failed is not None and not self._failed.done():
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """End the owner with an error."""
+        if self._failed is not None and not self._failed.done():
             self._failed.set_exception(meant(error))
 
     def make_producer(self, partition: int) -> Any:
@@ -302,7 +307,17 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
         self._owner = owner
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002
-        await self._owner.revoked()
+        with self._ending_the_owner():
+            await self._owner.revoked()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        await self._owner.assigned(list(assigned))
+        with self._ending_the_owner():
+            await self._owner.assigned(list(assigned))
+
+    @contextlib.contextmanager
+    def _ending_the_owner(self) -> Iterator[None]:
+        """Let an error end the owner; aiokafka would log it, and go on without partitions."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever it is, the owner raises it
+            self._owner.fail(error)

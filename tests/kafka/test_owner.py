@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
 from shared.contracts import DeadLetter
-from shared.errors import ChangelogLost, Fenced, OwnerError, SourceExpired
+from shared.errors import ChangelogLost, Fenced, InvalidSetting, OwnerError, SourceExpired
 from shared.health import Readiness
 from shared.kafka.decision import Decision, Output
 from shared.kafka.owner import OwnerSettings, PartitionOwner
@@ -277,6 +277,19 @@ async def test_outcomes_of_work_over_time_commit_with_the_state(bench: Bench) ->
         # Committed; the marker that shows it to readers follows within milliseconds.
         await until(lambda: bench.emitted(1), "the outcome")
         assert "timer" in {count.key for count in await bench.counts()}
+
+
+async def test_an_owner_whose_partition_cannot_even_be_made_ends(bench: Bench) -> None:
+    """It is made in aiokafka's rebalance, which logs an error and goes on without partitions."""
+    await bench.create()
+
+    def make_logic(_: int) -> CountingLogic:
+        raise InvalidSetting("the table can't be read")
+
+    source, _, changelog = topics(bench.prefix, 1)
+    work = PartitionOwner(stage=bench.prefix, source=source, changelog=changelog, make_logic=make_logic, settings=bench.settings)
+    with pytest.raises(InvalidSetting, match="the table can't be read"):
+        await asyncio.wait_for(work.run(asyncio.Event()), LIMIT_S)
 
 
 async def test_a_large_state_is_built_beside_heartbeats_and_health_answers(bench: Bench) -> None:

@@ -14,7 +14,7 @@ from uuid import UUID
 from pydantic import Field
 
 from services.cluster.config import StoryRules
-from shared.errors import Refused
+from shared.errors import InvalidSetting, Refused
 
 
 class RebuildSettings(StoryRules):
@@ -158,7 +158,12 @@ class Folder:
             shutil.rmtree(self.path)
 
     def _write(self, name: str, held: Any) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
         partial = self.path / f"{name}.partial"
-        partial.write_text(json.dumps(held, default=str))
-        partial.replace(self.path / name)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            partial.write_text(json.dumps(held, default=str))
+            partial.replace(self.path / name)
+        except OSError as error:
+            raise InvalidSetting(
+                f"the rebuild's folder {self.path} can't be written: {error}. Name another: --folder, or SLUGLINE_REBUILD_FOLDER"
+            ) from error

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from services.cluster.rebuild.folder import Folder, PartitionProgress, Progress
-from shared.errors import Refused
+from shared.errors import InvalidSetting, Refused
 
 
 def begun(folder: Folder) -> Progress:
@@ -55,3 +55,9 @@ def test_another_versions_rebuild_is_refused_with_a_word(tmp_path: Path) -> None
     path.write_text(json.dumps({**json.loads(path.read_text()), "something_new": 1}))
     with pytest.raises(Refused, match="another version"):
         folder.progress()
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidSetting, match=r"file/rebuild can't be written.*SLUGLINE_REBUILD_FOLDER"):
+        begun(Folder(tmp_path / "file" / "rebuild"))
