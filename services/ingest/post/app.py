@@ -1,6 +1,7 @@
 """The wiring of post: a web server before an idempotent producer."""
 
 import asyncio
+import os
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from services.ingest.post.config import PostSettings
 from services.ingest.post.routes import ArticlesPost
 from shared import health
+from shared.errors import InvalidSetting
 from shared.kafka.client import client_options, start_client
 from shared.kafka.decision import Decision, Output
 from shared.kafka.encode import encode
@@ -38,7 +40,7 @@ async def run(settings: PostSettings, stop: asyncio.Event) -> None:
         post = ArticlesPost(settings, lambda outputs: _send(producer, outputs))
         server = web.AppRunner(post.application(), **SERVER_OPTIONS)
         await server.setup()
-        await web.TCPSite(server, settings.post_host, settings.post_port).start()
+        await _listen(server, settings)
         log.info("post_listens", addresses=[f"{address[0]}:{address[1]}" for address in server.addresses])
         starting.clear()
         readiness.add("broker", lambda: post.broker_error)
@@ -50,6 +52,16 @@ async def run(settings: PostSettings, stop: asyncio.Event) -> None:
             await producer.stop()
         if runner is not None:
             await runner.cleanup()
+
+
+async def _listen(server: web.AppRunner, settings: PostSettings) -> None:
+    try:
+        await web.TCPSite(server, settings.post_host, settings.post_port).start()
+    except OSError as error:
+        where = f"{settings.post_host}:{settings.post_port}"
+        raise InvalidSetting(
+            f"SLUGLINE_POST_HOST, SLUGLINE_POST_PORT: {where} can't be listened on: {os.strerror(error.errno or 0)}"
+        ) from error
 
 
 async def _start_or_stop(settings: PostSettings, stop: asyncio.Event) -> Any:

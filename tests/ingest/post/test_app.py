@@ -4,11 +4,13 @@ import asyncio
 import hashlib
 
 import aiohttp
+import pytest
 
 from deploy.local.ports import free_ports
 from services.ingest.post.app import run
 from services.ingest.post.config import PostSettings
 from shared.contracts import Discovery
+from shared.errors import InvalidSetting
 from shared.kafka.tables import read_table
 from shared.topics import DISCOVERIES
 
@@ -42,6 +44,16 @@ async def test_accepted_articles_are_in_their_topic(clean_topics: str) -> None:
     stop.set()
     async with asyncio.timeout(20):
         await serving
+
+
+async def test_a_port_that_is_taken_is_named(clean_topics: str) -> None:
+    taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = taken.sockets[0].getsockname()[1]
+    [health_port] = free_ports(1)
+    settings = PostSettings(kafka_bootstrap_servers=clean_topics, post_port=port, health_port=health_port, post_tokens_sha256=("0" * 64,))
+    async with taken, asyncio.timeout(20):
+        with pytest.raises(InvalidSetting, match=f"SLUGLINE_POST_PORT: 127.0.0.1:{port} .*in use"):
+            await run(settings, asyncio.Event())
 
 
 async def test_a_stop_while_no_broker_answers_ends_it_too() -> None:
