@@ -1,6 +1,7 @@
 """Each page of the corpus is read as its `.expected.json` says: only the fields that stand there are compared."""
 
 import json
+import zlib
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,6 +56,12 @@ def test_a_long_text_is_cut_on_a_character() -> None:
     page = extract(body, url="https://harbour.example/long", content_type="text/html", now=NOW)
     assert page.truncated
     assert TEXT_LIMIT_BYTES - 1_000 < len(page.text.encode()) <= TEXT_LIMIT_BYTES
+
+
+@pytest.mark.parametrize("body", [bytes(range(256)) * 100, zlib.compress(b"<p>The ferry</p>" * 9_000, 1) * 9])
+def test_what_is_binary_is_no_page_whatever_its_type_says(body: bytes) -> None:
+    with pytest.raises(Refused, match="not_html"):
+        extract(body, url="https://harbour.example/x", content_type="text/html; charset=utf-8", now=NOW)
 
 
 def test_a_file_without_url_is_believed_in_its_canonical_link() -> None:
