@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 MIGRATION_LOCK: Final = 0x5C06_0001
 """Advisory lock: two migrations at once take turns."""
+DEADLOCK: Final = "40P01"
+"""A migration locks tables in its own order, and services that read two of them in theirs."""
+TRIES: Final = 5
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
@@ -57,9 +60,10 @@ async def state(connection: Connection, schema: str) -> SchemaState:
 async def migrate(settings: PublishSettings) -> str:
     """Bring the database to this code's version, in one transaction, and give that version.
 
-    Two at once take turns. A schema that a later release made stays as it is.
+    Two at once take turns. A schema that a later release made stays as it is. One that services' reads deadlock with is tried again.
     """
     from sqlalchemy import text  # noqa: PLC0415 - the services that only compare versions need none of these
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
 
     from services.publish import roles  # noqa: PLC0415
@@ -73,8 +77,15 @@ async def migrate(settings: PublishSettings) -> str:
             await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
             await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{settings.database_schema}"'))
             await connection.commit()
-            await connection.run_sync(_upgrade, settings.database_schema)
-            await connection.commit()
+            for left in reversed(range(TRIES)):
+                try:
+                    await connection.run_sync(_upgrade, settings.database_schema)
+                    await connection.commit()
+                    break
+                except DBAPIError as error:
+                    await connection.rollback()
+                    if getattr(error.orig, "sqlstate", None) != DEADLOCK or not left:
+                        raise
             version = await connection.scalar(text(f'SELECT version_num FROM "{settings.database_schema}".alembic_version'))  # noqa: S608 - checked by the settings' pattern
     finally:
         await engine.dispose()

@@ -1,16 +1,19 @@
 """Migrations only add, so that the release before works with the schema of the one after while services change one by one."""
 
+import asyncio
 from importlib import import_module
 from typing import Any
 
 import pytest
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.publish import schema
 from services.publish.config import PublishSettings
 from services.publish.connect import Connection, connect
+from tests.topics import until
 
 pytestmark = pytest.mark.stack
 
@@ -124,3 +127,33 @@ def breaks(before: Shape, after: Shape) -> list[str]:
 def _asked(column: dict[str, Any]) -> bool:
     """Say whether a row must give the column a value."""
     return bool(column["required"] and not column["given"])
+
+
+async def test_a_migration_that_readers_deadlock_with_is_tried_again(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds one table and wants another; a reader holds that one and wants the first. Postgres ends the one that waited longer."""
+    settings = PublishSettings(database_url=postgres)
+    await schema.migrate(settings)
+    tries = []
+
+    def widen(connection: Any, _: str) -> None:
+        tries.append(1)
+        connection.execute(text("ALTER TABLE articles ADD COLUMN later_text text"))
+        connection.execute(text("ALTER TABLE stories ADD COLUMN later_text text"))
+
+    monkeypatch.setattr(schema, "_upgrade", widen)
+    reader = await connect(settings, "test")
+
+    async def waits() -> bool:
+        return bool(await reader.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'stories'::regclass"))
+
+    try:
+        async with reader.transaction():
+            await reader.execute("SELECT FROM stories")
+            migrating = asyncio.create_task(schema.migrate(settings))
+            await until(waits, "the migration waiting", interval_s=0.02)
+            await reader.execute("SELECT FROM articles")
+        await migrating
+        assert len(tries) == 2
+        assert await reader.fetchval("SELECT count(*) FROM information_schema.columns WHERE column_name = 'later_text'") == 2
+    finally:
+        await reader.close()
