@@ -243,6 +243,8 @@ def cuts(language: str, sentence: str) -> list[str]:
         ("en", "The Harlan board approved a statement on Friday about the school.", None),
         ("en", "The doctors have called state bans on gender-affirming care harmful to children.", None),
         ("en", "The number of people who died in the flood in Oru is not known.", None),
+        ("en", "Under the rules, set to take effect in May, all ferries in Oru must stop.", None),
+        ("en", "One of the largest untapped copper deposits, it lies in Oru near the old harbour.", None),
         ("en", "Several plants in Oru have been shut down after workers, who had been ill, were sent home.", None),
         ("en", "A debate is happening around the country as lawmakers in eight states seek limits.", None),
         ("en", "Recent filings revealed that a group for Marsh, Friends of Arden, received a donation.", None),

@@ -9,6 +9,7 @@ from services.publish.brief.heading import SIGNS_A_WORD, Heading, count_words, h
 from services.publish.brief.limits import DEFAULT_LIMITS, Limits
 from services.publish.brief.read import Reading
 from services.publish.brief.select import Candidate
+from services.publish.brief.split import strip_lead
 from services.publish.brief.words import IDEOGRAPHIC, letters_only, tokenise
 
 _QUOTES = str.maketrans("", "", '"“”„«»‘')
@@ -23,11 +24,12 @@ def clip_heading(members: Sequence[Candidate], headline: str, readings: Sequence
     if start is not None:
         lines.append(first.statement.text[first.statement.tokens[start].start :])
     lines.append(first.statement.text)
+    others = [strip_lead(reading.title.text, reading.lexicon) for place, reading in enumerate(readings) if place not in first.stated_by]
     best = ""
     same = letters_only(headline).strip()
     sizes = (limits.heading_max_words, limits.heading_max_words - 2, limits.heading_max_words - 4)
-    for rough in (False, True):
-        for line, most in ((line, most) for most in sizes for line in lines if not _opens_badly(line, first.article)):
+    for tried, rough in ((lines, False), (lines, True), (others, False)):
+        for line, most in ((line, most) for most in sizes for line in tried if not _opens_badly(line, first.article)):
             clipped = _clip(line, first.article, replace(limits, heading_max_words=most), rough=rough)
             told = clipped and has_verb(tokenise(clipped, first.article.source.language), first.article)
             if told and letters_only(clipped).strip() != same and count_words(clipped) >= limits.heading_min_words:

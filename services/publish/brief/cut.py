@@ -167,6 +167,9 @@ def find_subject(tokens: Sequence[Token], article: Reading) -> int | None:
     word = tokens[place].word
     if word.low in lexicon.openers or word.low in lexicon.needs_context or word.low in lexicon.subjects:
         return None
+    if not word.capital and word.low in lexicon.auxiliaries:
+        # "Under the rules, set to take effect …"
+        return None
     if word.stop and word.low not in lexicon.determiners and word.value is None:
         return None
     return place

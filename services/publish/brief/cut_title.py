@@ -111,8 +111,9 @@ def _sentence_case(title: str, article: Reading, names: frozenset[str], small: f
         low = token.word.low
         if not token.word.capital or piece[1:] != piece[1:].lower() or low in article.lexicon.dates:
             continue
-        followed = tokens[at + 1].word.low in names if at + 1 < len(tokens) else False
+        beside = (tokens[at - 1], *tokens[at + 1 : at + 2])
+        named = any(other.word.low in names for other in beside)
         lowered = low not in names and (cased or low in small)
-        if token.word.stop or lowered or (cased and low in article.lexicon.weak and not followed):
+        if token.word.stop or lowered or (cased and low in article.lexicon.weak and not named):
             written = written[: token.start] + piece.lower() + written[token.end :]
     return written

@@ -63,6 +63,10 @@ def is_verb(tokens: Sequence[Token], place: int, article: Reading) -> bool:
         return False
     before = tokens[place - 1].word if place else NO_WORD
     if lexicon.verb_endings and len(word.low) > 4 and word.low.endswith(lexicon.verb_endings):
+        after = tokens[place + 1].word if place + 1 < len(tokens) else NO_WORD
+        if before.low in lexicon.superlatives or (after.low in lexicon.passives and before.low not in lexicon.auxiliaries):
+            # "The largest untapped deposits", "the rules drafted by the city".
+            return False
         return not before.stop or before.low in lexicon.auxiliaries or before.low in lexicon.subjects
     return lexicon.language == "en" and place + 1 < len(tokens) and _acts_in_english(before, word, tokens[place + 1].word)
 
