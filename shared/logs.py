@@ -7,7 +7,7 @@ import time
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
-from shared.settings import Settings
+from shared.settings import Settings, masked
 
 LIBRARIES = ("aiokafka", "kafka", "faust", "mode", "aiohttp.access", "trafilatura", "asyncio", "opentelemetry", "urllib3")
 """Loggers of which only warnings are wanted, each kind now and then."""
@@ -43,6 +43,7 @@ def configure(settings: Settings, *, service: str) -> None:
     shared_processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
+        without_passwords,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
@@ -75,6 +76,14 @@ def configure(settings: Settings, *, service: str) -> None:
     # It says with a traceback, at every try, what our services say once: the database is away.
     logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
     structlog.contextvars.bind_contextvars(service=service)
+
+
+def without_passwords(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Mask the password that an event's `url` may hold, as a feed's of a paying reader does."""
+    url = event.get("url")
+    if isinstance(url, str) and "@" in url:
+        event["url"] = masked(url)
+    return event
 
 
 def get_logger(**bound: object) -> structlog.stdlib.BoundLogger:

@@ -19,7 +19,7 @@ from services.ingest.commands.source import shown_time
 from services.ingest.control import Control
 from services.ingest.poll.figures import silent_s
 from services.ingest.registry import Registered
-from shared.settings import Settings
+from shared.settings import Settings, masked
 
 console = Console()
 
@@ -65,7 +65,7 @@ def add(
     )
     known = feed.feed_id in asyncio.run(registry.registered(settings))
     asyncio.run(registry.register(settings, [feed]))
-    console.print(f"{'Changed' if known else 'Added'} {feed.url} ({feed.feed_id})", soft_wrap=True)
+    console.print(f"{'Changed' if known else 'Added'} {masked(feed.url)} ({feed.feed_id})", soft_wrap=True)
 
 
 def list_feeds() -> None:
@@ -73,7 +73,7 @@ def list_feeds() -> None:
     feeds = asyncio.run(registry.registered(Settings.load()))
     table = Table("id", "title", "url", "section", "state", box=None, header_style="bold")
     for one in _sorted(feeds.values()):
-        table.add_row(str(one.feed.feed_id)[:8], _title(one), one.feed.url, one.feed.section or "", _state(one))
+        table.add_row(str(one.feed.feed_id)[:8], _title(one), masked(one.feed.url), one.feed.section or "", _state(one))
     console.print(table)
     console.print(f"{len(feeds)} feeds")
 
@@ -132,7 +132,7 @@ def remove(name: FeedName) -> None:
     settings = Settings.load()
     one = registry.find(asyncio.run(registry.registered(settings)), name)
     asyncio.run(registry.remove(settings, [one.feed]))
-    console.print(f"Removed {one.feed.url}", soft_wrap=True)
+    console.print(f"Removed {masked(one.feed.url)}", soft_wrap=True)
 
 
 def pause(name: FeedName) -> None:
@@ -158,7 +158,7 @@ def _set_paused(name: str, *, paused: bool) -> None:
     settings = Settings.load()
     one = registry.find(asyncio.run(registry.registered(settings)), name)
     asyncio.run(registry.register(settings, [one.feed.model_copy(update={"paused": paused})]))
-    console.print(f"{'Paused' if paused else 'Resumed'} {one.feed.url}", soft_wrap=True)
+    console.print(f"{'Paused' if paused else 'Resumed'} {masked(one.feed.url)}", soft_wrap=True)
 
 
 def _sorted(feeds: Iterable[Registered]) -> list[Registered]:
@@ -166,7 +166,7 @@ def _sorted(feeds: Iterable[Registered]) -> list[Registered]:
 
 
 def _title(one: Registered) -> str:
-    return one.feed.title or (one.state.title if one.state else "") or one.feed.url
+    return one.feed.title or (one.state.title if one.state else "") or masked(one.feed.url)
 
 
 def _state(one: Registered) -> str:
