@@ -16,7 +16,7 @@ from tests.system.stack import NAMES, Stack, running
 pytestmark = [pytest.mark.stack, pytest.mark.faults]
 
 SEED = 11
-ARTICLES = 300
+ARTICLES = 220
 RATE = 8
 PLAYED_TO_S = {0: 0, 3: 30, 6: 80, 10: 140}
 """How far the recorded web is when a turn begins: before an outlet withdraws an article that may not have been seen."""
@@ -26,7 +26,7 @@ VICTIMS = NAMES
 def plan(chance: random.Random, turns: int) -> list[tuple[str, float, float, bool]]:
     """Choose who is killed, how long after the one before, how long it stays away, and whether its children are left to notice."""
     victims = [name for _ in range(turns) for name in chance.sample(VICTIMS, len(VICTIMS))]
-    return [(name, chance.uniform(0.8, 3.2), chance.choice((0.0, 0.0, 1.5)), chance.random() < 0.5) for name in victims]
+    return [(name, chance.uniform(0.5, 2.2), chance.choice((0.0, 0.0, 1.5)), chance.random() < 0.5) for name in victims]
 
 
 async def test_killing_any_service_at_any_moment_loses_and_doubles_nothing(stack: Stack, tmp_path: Path) -> None:
