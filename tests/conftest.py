@@ -1,7 +1,7 @@
 """The real broker and database for tests, started when the first test asks for them and shared by the session.
 
 How tests stay apart:
-- **Database**: `postgres` gives each test an empty database of its own. Nothing to clean.
+- **Database**: `postgres` gives each test an empty database of its own, `postgres_with_schema` one that is migrated. Nothing to clean.
 - **Broker**: topics have fixed names. A test that writes to them takes `clean_topics`, which deletes and re-creates all of them
   (0.2 s), and uses group ids and transactional ids of its own (`unique`), since those outlive the topics. A test that needs a
   topic of its own creates it under a `unique` name.
@@ -78,6 +78,24 @@ async def postgres_process(tmp_path_factory: pytest.TempPathFactory, watchdog: W
 async def postgres(postgres_process: Server) -> AsyncIterator[str]:
     """Give the URL of an empty database of the test's own."""
     async with empty_database(postgres_process) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def schema_template(postgres_process: Server) -> AsyncIterator[str]:
+    """Give the name of a migrated database to copy from, which is quicker than to migrate each test's."""
+    from services.publish import schema  # here, since unit tests do without
+    from services.publish.config import PublishSettings
+
+    async with empty_database(postgres_process) as url:
+        await schema.migrate(PublishSettings(database_url=url))
+        yield url.rpartition("/")[2]
+
+
+@pytest.fixture
+async def postgres_with_schema(postgres_process: Server, schema_template: str) -> AsyncIterator[str]:
+    """Give the URL of a migrated database of the test's own."""
+    async with empty_database(postgres_process, schema_template) as url:
         yield url
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from services.publish import schema
 from services.publish.config import PublishSettings
 from services.publish.connect import Connection, Pool, connect, open_pool
 from services.publish.materialise import tables
@@ -14,11 +13,9 @@ DERIVED = ("feed_entries",)
 
 
 @pytest.fixture
-async def settings(postgres: str) -> PublishSettings:
+async def settings(postgres_with_schema: str) -> PublishSettings:
     """Give settings of an empty database of the test's own that has the schema."""
-    settings = PublishSettings(database_url=postgres)
-    await schema.migrate(settings)
-    return settings
+    return PublishSettings(database_url=postgres_with_schema)
 
 
 @pytest.fixture

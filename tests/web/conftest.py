@@ -12,7 +12,6 @@ import hypothesis
 import pytest
 
 from deploy.local.ports import free_ports
-from services.publish import schema
 from services.publish.connect import connect
 from services.publish.web import app
 from services.publish.web.config import WebSettings
@@ -55,12 +54,10 @@ async def until(condition: Callable[[], Awaitable[Any]], limit_s: float = 15) ->
 
 
 @pytest.fixture
-async def settings(postgres: str) -> WebSettings:
+async def settings(postgres_with_schema: str) -> WebSettings:
     """Give settings of a web service with an empty, migrated database of the test's own."""
     [port] = free_ports(1)
-    settings = WebSettings(database_url=postgres, web_port=port, rate_per_client_s=10_000, rate_burst=10_000, stream_poll_s=0.5)
-    await schema.migrate(settings)
-    return settings
+    return WebSettings(database_url=postgres_with_schema, web_port=port, rate_per_client_s=10_000, rate_burst=10_000, stream_poll_s=0.5)
 
 
 @asynccontextmanager
