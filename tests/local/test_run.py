@@ -168,10 +168,9 @@ def test_cleaning_is_refused_while_it_runs(running: Run) -> None:
     assert (running.folder / "kafka").exists()
 
 
-def test_it_goes_on_with_its_data_stops_when_a_service_hangs_and_leaves_nothing_when_killed(tmp_path: Path) -> None:
-    folder = tmp_path / "data"
-    run = Run(folder)
-    run.url()
+def test_it_goes_on_with_its_data_stops_when_a_service_hangs_and_leaves_nothing_when_killed(running: Run) -> None:
+    """The last of this file: it ends the instance that the others look at."""
+    run, folder = running, running.folder
     added = run.command("feeds", "add", "http://outlet.invalid/rss.xml")
     assert added.returncode == 0, added.stderr
     [hanging] = run.pids("run assign")
