@@ -44,7 +44,7 @@ class EnrichSettings(Settings):
     """What enrich may be told."""
 
     batch_records: int = Field(default=32, ge=1, le=1_000, description="articles encoded together at most")
-    batch_wait_s: float = Field(default=0.02, ge=0, le=1, description="how long a batch waits to fill")
+    batch_wait_s: float = Field(default=0.01, ge=0, le=1, description="how long a batch waits to fill, from its first article")
     session_timeout_s: float = Field(
         default=10, ge=6, description="a worker that is silent for so long loses its partitions; in error, that costs an article read twice"
     )
