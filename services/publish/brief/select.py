@@ -125,7 +125,7 @@ def find_candidates(readings: Sequence[Reading], headline: Marks, limits: Limits
                 if count > candidate.independent and find_flaw(shorter, candidate.article, limits) is None:
                     candidate.statement, candidate.stated_by, candidate.independent, doubted = shorter, stated_by, count, doubts
         candidate.score = candidate.prior + SHARED_GAIN * math.log2(candidate.independent) - DOUBT_LOSS * min(doubted, 4)
-        candidate.opening = _opening(candidate, headline)
+        candidate.opening = _opening(candidate, headline) - strange[candidate.place]
         candidate.profile = _profile(candidate.statement, rarity)
     kept.sort(key=lambda c: (-c.score, c.place, c.statement.position))
     return kept
