@@ -263,3 +263,17 @@ async def test_a_slash_too_many_leads_to_the_page_and_to_no_other_host(web: Web)
         async with web.session.get(URL(web.url + asked, encoded=True), allow_redirects=False) as answer:
             assert (answer.status, answer.headers["Location"]) == (308, meant), asked
     assert (await web.get("/api/feeds/"))[0] == 404
+
+
+async def test_the_api_is_described_to_people_too(web: Web) -> None:
+    """Each call with what it takes and within which bounds, and each answer with its fields; every link within leads somewhere."""
+    document = await web.json("/api/openapi.json")
+    _, page, _ = await web.get("/api/docs")
+    for path in document["paths"]:
+        assert f"<code>GET {path}</code>" in page
+    assert "integer; 1 to 100; 30 unless given" in page
+    assert "list of StoryCard" in page
+    assert "as <code>next</code> gave it" in page
+    linked, there = set(re.findall(r'href="#(\w+)"', page)) - {"content"}, set(re.findall(r'<section id="(\w+)">', page))
+    assert linked <= there
+    assert {"StoryAnswer", "SourceAnswer", "Sentence", "Outlet"} <= there

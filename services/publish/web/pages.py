@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from services.publish import read
 from services.publish.feeds.syndicate import MEDIA_TYPES, write
-from services.publish.web import present, syndication, views
+from services.publish.web import describe, present, syndication, views
 from services.publish.web.api import day_after, midnight
 from services.publish.web.cursor import read_cursor, write_cursor
 from services.publish.web.lookup import about_publisher, all_feeds, feed_stories, search_stories, whole_story
@@ -337,7 +337,9 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/api/docs")
     async def docs(request: Request) -> Response:
-        return _html(render("docs.html", site.frame(request, "API · Slugline"), schema=request.app.openapi()))
+        document = request.app.openapi()
+        frame = site.frame(request, "API · Slugline")
+        return _html(render("docs.html", frame, calls=tuple(describe.calls(document)), models=tuple(describe.models(document))))
 
     return routes
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.publish.web import words
+from services.publish.web.describe import pieces
 from services.publish.web.views import Frame
 
 HERE = Path(__file__).parent
@@ -72,6 +73,7 @@ def environment() -> Environment:
         lang=lambda code: "" if code == "und" else code,
         quoted=lambda text: quote(str(text), safe=""),
         feed_format=_feed_format,
+        pieces=pieces,
     )
     env.globals["asset"] = lambda name: assets()[name].path
     return env

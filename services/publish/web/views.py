@@ -244,6 +244,37 @@ class PublisherPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Field:
+    """A parameter of a call, or a field of an answer; words may hold code between backticks."""
+
+    name: str
+    type: str
+    words: str
+    limits: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of the API."""
+
+    method: str
+    path: str
+    paragraphs: tuple[str, ...]
+    parameters: tuple[Field, ...]
+    model: str
+    """What it answers with; empty where that is no JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What a call answers with, or a part of it."""
+
+    name: str
+    words: str
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Freshness:
     """How old what is shown may be."""
 
