@@ -131,9 +131,8 @@ def passed_over(standing: Standing, to: str) -> int:
 async def refuse_while_running(settings: Settings, stage: Stage) -> None:
     """Raise `SluglineError` while a process of the stage runs: it would go on from where it is, not from where it is set."""
     if members := await running_members(settings, stage):
-        raise SluglineError(
-            f"{members} processes of {stage.name} run, or ended less than half a minute ago without a word: stop them, then reset again"
-        )
+        told = f"a process of {stage.name} runs" if members == 1 else f"{members} processes of {stage.name} run"
+        raise SluglineError(f"{told}, or ended less than half a minute ago without a word: stop all of them, then reset again")
 
 
 async def reset(settings: Settings, stage: Stage, partitions: Sequence[int], to: str) -> list[tuple[int, int]]:
