@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from services.publish.feeds.define import View, put_view
 from services.publish.maintain import prune_history
 from services.publish.web.config import WebSettings
 from services.publish.web.fanout import Fanout, Interest, Listener
@@ -169,16 +170,17 @@ async def test_who_wants_no_single_revisions_hears_once_a_second_which_stories_h
 async def test_a_change_is_heard_at_once(web: Web, newsroom: Newsroom) -> None:
     """Listeners of everything, of the language and of the story hear it; another story's does not."""
     await newsroom.story("other", "other 1", [Report("Outlet", "x")])
-    await settled(web, "0:1")
+    await newsroom.put(update("one", 1))
+    await settled(web, "0:2")
     queries = ("", "?feed=language/en", "?feed=top", f"?story={made_id('one')}")
     async with AsyncExitStack() as stack:
         ears = [await stack.enter_async_context(listening(web, query)) for query in queries]
         other = await stack.enter_async_context(listening(web, f"?story={made_id('other')}"))
         for ear in (*ears, other):
             await ear.stand()
-        await newsroom.put(update("one", 1))
+        await newsroom.put(update("one", 2))
         for ear in ears:
-            assert told(await ear.take(1)) == [("one", 1)]
+            assert told(await ear.take(1)) == [("one", 2)]
         await newsroom.put(update("other", 2))
         assert told(await other.take(1)) == [("other", 2)]
 
@@ -218,15 +220,17 @@ async def test_a_resumed_stream_has_no_hole_and_no_double(web: Web, newsroom: Ne
 
 async def test_each_filter_resumes_alike(web: Web, newsroom: Newsroom) -> None:
     """A feed's and a story's listeners get what they missed, and an idle one's id moves on."""
+    await newsroom.story("German", "German 1", [Report("Blatt", "x", language="de")], language="de")
+    await settled(web, "2:1")
     async with listening(web) as ear:
         last_id = await ear.stand()
     await newsroom.put(*(update(name, revision, language) for name, language in (("a", "en"), ("b", "de")) for revision in (1, 2, 3)))
-    await settled(web, "0:3;2:3")
+    await settled(web, "0:3;2:4")
     for query, wanted in (("", 6), ("?feed=language/de", 3), (f"?story={made_id('a')}", 3)):
         async with listening(web, query, last_id) as ear:
             assert len(told(await ear.take(wanted))) == wanted
             moved = await ear.stand()
-        assert moved == write_position({0: 3, 2: 3})
+        assert moved == write_position({0: 3, 2: 4})
     async with listening(web, f"?since={last_id}") as ear:
         assert len(await ear.take(6)) == 6
 
@@ -279,14 +283,46 @@ async def test_rows_are_told_to_who_asks(web: Web, newsroom: Newsroom) -> None:
         assert [message.event for message in await plain.take(1)] == ["story"]
 
 
+async def test_a_stream_of_nothing_is_not_found(web: Web, newsroom: Newsroom) -> None:
+    """An unknown feed or story is a 404 problem, to HEAD too; a feed without stories that an operator defined is none."""
+    await put_view(newsroom.connection, View("ice", "search", "Ice", words="icebreaker"))
+    for query in ("feed=nope", "feed=language/xx", "feed=publisher/nope.example", "feed=%00", f"story={made_id('nope')}"):
+        status, body, headers = await web.get(f"/api/stream?{query}")
+        assert (status, headers["Content-Type"]) == (404, "application/problem+json"), query
+        assert "no such" in json.loads(body)["detail"]
+    async with web.session.head(f"{web.url}/api/stream?feed=nope") as answer:
+        assert (answer.status, await answer.read()) == (404, b"")
+    async with listening(web, "?feed=search/ice") as ear:
+        await ear.stand()
+
+
+async def test_a_merged_storys_stream_tells_of_the_merge_and_then_goes_on_where_it_lives(web: Web, newsroom: Newsroom) -> None:
+    """Who was away during the merge hears of it first; who heard it, or begins now, gets what happens to the other story."""
+    await newsroom.story("a", "a 1", [Report("Outlet", "x")])
+    await newsroom.story("b", "b 1", [Report("Outlet", "y")])
+    await newsroom.story("a", "a 2", [], status=StoryStatus.MERGED, redirect_to="b", reason="merged")
+    await settled(web, "0:3")
+    merged = f"?rows=0&story={made_id('a')}"
+    async with listening(web, merged, "0:2") as ear:
+        assert (await ear.take(1))[0].data["redirect_to"] == str(made_id("b"))
+    async with listening(web, merged, ear.last_id) as heard, listening(web, merged) as new:
+        await new.stand()
+        await newsroom.story("b", "b 2", [Report("Outlet", "y")])
+        for follower in (heard, new):
+            assert told(await follower.take(1)) == [("b", 2)]
+    status, _, headers = await web.get(f"/api/stream{merged}")
+    assert (status, headers["Location"]) == (308, f"?rows=0&story={made_id('b')}")
+
+
 async def test_an_idle_stream_beats_and_ends_with_the_service(settings: WebSettings, newsroom: Newsroom) -> None:
     """Heartbeats carry where the stream stands; a stop ends streams at once."""
+    await newsroom.put(update("a", 1))
     async with serving(settings.model_copy(update={"stream_heartbeat_s": 0.1})) as web, listening(web, f"?story={made_id('a')}") as ear:
         await ear.stand()
         await newsroom.put(update("b", 1))
 
         async def moved() -> bool:
-            return await ear.stand() == "0:1"
+            return await ear.stand() == "0:2"
 
         await until(moved)
         web.stop.set()

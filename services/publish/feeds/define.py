@@ -20,7 +20,10 @@ MOST_PUBLISHERS: Final = 1_000
 MOST_POSITION: Final = 1_000_000
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
-_ASKS = "SELECT bool_or(numnode(websearch_to_tsquery(search_config(l), $1)) > 0) FROM unnest($2::text[]) AS l"
+_ASKS = """
+SELECT bool_or(numnode(q.query) > 0) AS anything, bool_or(numnode(q.query) > 0 AND ''::tsvector @@ q.query) AS only_without
+FROM unnest($2::text[]) AS l CROSS JOIN LATERAL (SELECT websearch_to_tsquery(search_config(l), $1) AS query) q
+"""
 
 _LIST = """
 SELECT feed, kind, title, words, section_names, publishers, languages, countries, min_publishers, position,
@@ -111,8 +114,8 @@ def _publisher(name: str) -> str:
 async def put_view(connection: Connection, view: View) -> int:
     """Define a feed, or define it anew, fill it, and give how many stories it holds. Raises `Refused`."""
     check_view(view)
-    if view.words.strip() and not await connection.fetchval(_ASKS, view.words, [*map(_language, view.languages)] or ["und", "en"]):
-        raise Refused("view_words", f"{view.words!r} asks for nothing: it holds no word, or only words that every text has")
+    if view.words.strip():
+        await _check_words(connection, view)
     async with connection.transaction():
         await connection.execute(
             _PUT,
@@ -131,6 +134,22 @@ async def put_view(connection: Connection, view: View) -> int:
         await touch_feed(connection, view.feed)
         await _signal(connection)
         return int(await connection.fetchval("SELECT count(*) FROM feed_entries WHERE feed = $1", view.feed))
+
+
+async def _check_words(connection: Connection, view: View) -> None:
+    asks = await connection.fetchrow(_ASKS, view.words, [*map(_language, view.languages)] or ["und", "en"])
+    assert asks is not None
+    if not asks["anything"]:
+        raise Refused("view_words", f"{view.words!r} asks for nothing: it holds no word, or only words that every text has")
+    narrowed = view.publishers or view.languages or view.countries or view.min_publishers > 1
+    widened = view.kind == "section" and view.section_names  # of which or of words one suffices
+    if asks["only_without"] and (widened or not (narrowed or view.section_names)):
+        raise Refused(
+            "view_words",
+            f"{view.words!r} is true of a text without any word, so the feed would hold nearly every story: "
+            "add words that must be there, such as 'harbour -dredger'"
+            + ("" if widened else ", or a publisher, language, country or number of publishers"),
+        )
 
 
 async def remove_view(connection: Connection, feed: str) -> bool:

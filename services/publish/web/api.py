@@ -1,6 +1,7 @@
 """The JSON API and the event stream. Every error is a problem (RFC 9457); every list has a cursor that stays right."""
 
 import re
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -15,13 +16,14 @@ from services.publish.web import answers
 from services.publish.web.cursor import PATTERN, read_cursor, write_cursor
 from services.publish.web.fanout import Interest
 from services.publish.web.limits import client_key
-from services.publish.web.lookup import all_feeds, feed_stories, search_stories, whole_story
+from services.publish.web.lookup import all_feeds, check_feed, feed_stories, search_stories, story_to_follow, whole_story
 from services.publish.web.metrics import LISTENERS
 from services.publish.web.position import read_position
 from services.publish.web.present import feed_title
 from services.publish.web.problems import RESPONSES, ProblemRaised, not_found
 from services.publish.web.site import Site
 from services.publish.web.streams import EventStream
+from shared.errors import Unreachable
 
 SOURCES = 200
 """Sources in one answer about a story; `/sources` has them all."""
@@ -198,7 +200,10 @@ def router(site: Site) -> APIRouter:
         summary="Events as they happen",
         status_code=200,
         response_class=EventStream,
-        responses={200: {"description": "an event stream", "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+        responses={
+            200: {"description": "an event stream", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+            308: {"description": "the story was merged: the stream of the one at Location"},
+        },
     )
     async def stream(
         request: Request,
@@ -219,14 +224,20 @@ def router(site: Site) -> APIRouter:
         An event's id says where the stream stands in all partitions of the history. A listener that comes back with it gets all that
         came since, without a hole and without a double; a `reset` event says that this is no longer kept: read the state anew.
         """
+        asked = last_event_id or since
+        position = read_position(asked) if asked else None
+        with suppress(Unreachable):  # a listener that comes back while the database is away waits for it, unexamined
+            async with site.connections.read() as db:
+                if feed is not None:
+                    await check_feed(site, db, feed)
+                if story is not None and (living := await story_to_follow(db, story, position)) != story:
+                    return RedirectResponse(f"?{request.url.include_query_params(story=living).query}", status_code=308)
         client = client_key(request.client.host) if request.client else ""
         if (
             site.fanout.listeners >= site.settings.stream_listeners
             or site.fanout.listeners_of(client) >= site.settings.stream_listeners_per_client
         ):
             raise ProblemRaised(503, "There are as many listeners as this server takes. Try again later.", headers={"Retry-After": "30"})
-        asked = last_event_id or since
-        position = read_position(asked) if asked else None
         listener = site.fanout.register(Interest(feed=feed, story_id=story, rows=rows, revisions=revisions), client)
         LISTENERS.inc()
 

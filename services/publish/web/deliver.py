@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.publish.web.limits import RateLimit, client_key
 from services.publish.web.problems import FAILED, body_of
 from services.publish.web.problems import MEDIA_TYPE as PROBLEM
-from services.publish.web.streams import HEADERS as STREAM_HEADERS
+from services.publish.web.streams import HEADERS_ALONE
 from shared.logs import get_logger
 
 CSP: Final = (
@@ -170,10 +170,6 @@ class Deliver:
             await send({"type": "http.response.start", "status": 204, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
             return
-        if scope["method"] == "HEAD" and path == STREAM:  # its headers alone, since its body never ends
-            await send({"type": "http.response.start", "status": 200, "headers": [*STREAM_HEADERS, *self._security]})
-            await send({"type": "http.response.body", "body": b""})
-            return
         if scope["method"] not in ("GET", "HEAD"):
             answer = await self._ask(scope, receive, send)
             if answer is not None:
@@ -254,7 +250,7 @@ class Deliver:
             elif message["type"] == "http.response.body":
                 parts.append(message.get("body", b""))
 
-        inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        inner = {**scope, "method": "GET", HEADERS_ALONE: True} if scope["method"] == "HEAD" else scope
         try:
             await self._app(inner, receive, capture)
         except ClientDisconnect:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.publish import read
 from services.publish.web import present
+from services.publish.web.position import Position
 from services.publish.web.problems import ProblemRaised, not_found
 from services.publish.web.site import Site
 
@@ -17,6 +18,7 @@ PUBLISHERS_KEPT = 1_000
 
 _VIEW = "SELECT title FROM feed_views WHERE feed = $1"
 _KNOWN = "SELECT EXISTS (SELECT FROM feed_entries WHERE feed = $1)"
+_NEWEST = "SELECT source_partition, source_offset FROM story_updates WHERE story_id = $1 ORDER BY revision DESC LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +36,33 @@ async def feed_stories(site: Site, db: read.Database, feed: str, *, after: read.
     """Give a page of a feed; Top Headlines in an order of diverse topics. Raises a 404 problem for a feed that is none."""
     if len(feed) > LONGEST_FEED or "\0" in feed:
         raise not_found("feed")
-    kind = feed.partition("/")[0]
     page = await read.feed_page(db, feed, limit=limit, after=after)
-    named = ""
-    if kind not in ("top", "language", "country"):
-        if kind == "publisher":
-            publisher = await about_publisher(site, db, feed.partition("/")[2])
-            named = publisher.name if publisher else ""
-        else:
-            named = await db.fetchval(_VIEW, feed) or ""
-    if not page.stories and feed != "top" and not named and not await db.fetchval(_KNOWN, feed):
+    named = await _name(site, db, feed)
+    if not page.stories and not named and not await _is_known(db, feed):
         raise not_found("feed")
     stories = tuple(present.diverse(page.stories)) if feed == "top" else page.stories
-    return FeedStories(feed, kind, present.feed_title(feed, named), stories, page.next)
+    return FeedStories(feed, feed.partition("/")[0], present.feed_title(feed, named), stories, page.next)
+
+
+async def check_feed(site: Site, db: read.Database, feed: str) -> None:
+    """Raise a 404 problem for a feed that is none, as `feed_stories` does."""
+    if "\0" in feed or not (await _is_known(db, feed) or await _name(site, db, feed)):
+        raise not_found("feed")
+
+
+async def _is_known(db: read.Database, feed: str) -> bool:
+    return feed == "top" or bool(await db.fetchval(_KNOWN, feed))
+
+
+async def _name(site: Site, db: read.Database, feed: str) -> str:
+    """Give what an operator called a feed, or the outlet's name; nothing where neither did."""
+    kind, _, rest = feed.partition("/")
+    if kind in ("top", "language", "country"):
+        return ""
+    if kind == "publisher":
+        publisher = await about_publisher(site, db, rest)
+        return publisher.name if publisher else ""
+    return await db.fetchval(_VIEW, feed) or ""
 
 
 async def all_feeds(site: Site, db: read.Database) -> tuple[read.FeedSummary, ...]:
@@ -77,6 +93,18 @@ async def whole_story(db: read.Database, story_id: UUID, *, member_limit: int) -
     if found is None:
         raise not_found("story")
     return found
+
+
+async def story_to_follow(db: read.Database, story_id: UUID, position: Position | None) -> UUID:
+    """Give the story whose events follow on `position`: another one once its merge was heard. Raises a 404 problem."""
+    living = await read.resolve(db, story_id)
+    if living == story_id:
+        return story_id
+    newest = await db.fetchrow(_NEWEST, story_id)
+    if newest is None and living is None:
+        raise not_found("story")
+    heard = position is None or newest is None or newest["source_offset"] < position.get(newest["source_partition"], 0)
+    return living if living is not None and heard else story_id
 
 
 async def search_stories(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from typing import Final
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -12,6 +13,8 @@ HEADERS = [
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
 ]
+HEADERS_ALONE: Final = "slugline.headers_alone"
+"""Marks a HEAD request in the scope of the GET that answers it: a stream's body would never end."""
 
 
 class EventStream(Response):
@@ -29,8 +32,13 @@ class EventStream(Response):
         self._stall_s = stall_s
         self._closed = closed
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
+        if HEADERS_ALONE in scope:
+            self._closed()
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": b""})
+            return
         sending = asyncio.ensure_future(self._send(send))
         leaving = asyncio.ensure_future(_left(receive))
         try:
