@@ -20,6 +20,7 @@ from typing import Final
 from deploy.local.lock import holder
 from deploy.local.places import DataFolder, default_data_folder
 from shared.errors import SluglineError
+from shared.settings import masked
 
 VARIABLE: Final = "SLUGLINE_TRAIL"
 SYSTEM_LOG: Final = Path("/dev/log")
@@ -45,6 +46,7 @@ ASKING: Final = frozenset(
 )
 """Commands that only ask, and those that run services, which log by themselves. Whatever is not among them is noted."""
 _SECRET: Final = re.compile(r"(secret|password|token)", re.IGNORECASE)
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 
 
 class TrailNotWritten(SluglineError):
@@ -81,7 +83,7 @@ def _who(environment: Mapping[str, str]) -> str:
 
 
 def _without_secrets(arguments: Sequence[str]) -> list[str]:
-    """Leave out what may be a secret: the value of an option that is called so."""
+    """Leave out what may be a secret: the value of an option that is called so, and a password in a URL."""
     shown: list[str] = []
     hide = False
     for argument in arguments:
@@ -91,7 +93,7 @@ def _without_secrets(arguments: Sequence[str]) -> list[str]:
         elif equals and option.startswith("-") and _SECRET.search(option):
             shown.append(f"{option}=***")
         else:
-            shown.append(argument)
+            shown.append(_URL.sub(lambda url: masked(url[0]), argument))
         hide = argument.startswith("-") and not equals and bool(_SECRET.search(argument))
     return shown
 

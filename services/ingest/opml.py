@@ -7,6 +7,7 @@ from lxml import etree
 
 from shared.contracts import Feed
 from shared.errors import SluglineError
+from shared.settings import masked
 
 DEPTH_LIMIT = 20
 CATEGORY_SEPARATOR = "/"
@@ -47,7 +48,7 @@ def _outlines(parent: etree._Element | None, section: str | None, depth: int) ->
 
 
 def write(feeds: Iterable[Feed]) -> bytes:
-    """Write feeds as OPML, by section and title."""
+    """Write feeds as OPML, by section and title. Passwords in URLs stay: without them the file couldn't be imported again."""
     root = etree.Element("opml", version="2.0")
     etree.SubElement(etree.SubElement(root, "head"), "title").text = "Slugline's feeds"
     body = etree.SubElement(root, "body")
@@ -58,7 +59,7 @@ def write(feeds: Iterable[Feed]) -> bytes:
             if feed.section not in sections:
                 sections[feed.section] = etree.SubElement(body, "outline", text=feed.section, title=feed.section)
             parent = sections[feed.section]
-        title = feed.title or feed.url
+        title = feed.title or masked(feed.url)
         attributes = {"type": "rss", "text": title, "title": title, "xmlUrl": feed.url}
         if feed.language:
             attributes["language"] = feed.language

@@ -18,7 +18,7 @@ from shared.errors import SluglineError
 from shared.ids import feed_id
 from shared.kafka.decision import Output
 from shared.kafka.tables import Sender, read_table
-from shared.settings import Settings
+from shared.settings import Settings, masked
 from shared.topics import FEEDS, POLL_STATE, key_partition
 
 
@@ -47,9 +47,9 @@ def new_feed(
         parts = urlsplit(url)
         host = parts.hostname
     except ValueError as error:
-        raise SluglineError(f"{url[:200]!r} is no URL: {error}") from error
+        raise SluglineError(f"{(masked(url) if '@' in url else url)[:200]!r} is no URL: {error}") from error
     if parts.scheme not in ("http", "https") or not host:
-        raise SluglineError(f"{url[:200]!r} is no feed's address: it must begin with http:// or https:// and name a host")
+        raise SluglineError(f"{masked(url)[:200]!r} is no feed's address: it must begin with http:// or https:// and name a host")
     try:
         return Feed(
             feed_id=feed_id(url),
@@ -63,7 +63,7 @@ def new_feed(
             added_at=now,
         )
     except ValidationError as error:
-        raise SluglineError(f"{url[:200]}: {describe(error)}") from error
+        raise SluglineError(f"{masked(url)[:200]}: {describe(error)}") from error
 
 
 def from_outline(outline: Outline, now: datetime) -> Feed:
@@ -113,5 +113,7 @@ def find(feeds: dict[UUID, Registered], name: str) -> Registered:
     if len(matches) == 1:
         return matches[0]
     raise SluglineError(
-        f"no feed has the URL or id {name!r}; see: slugline feeds list" if not matches else f"{len(matches)} feeds begin with {name!r}"
+        f"no feed has the URL or id {masked(name)!r}; see: slugline feeds list"
+        if not matches
+        else f"{len(matches)} feeds begin with {name!r}"
     )

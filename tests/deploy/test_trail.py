@@ -40,9 +40,12 @@ def test_what_only_asks_is_not_noted(tmp_path: Path, asking: str) -> None:
 
 
 def test_a_secret_is_not_noted(tmp_path: Path) -> None:
-    line = noted(tmp_path / "trail", "webhooks", "add", "--secret", "hush", "--token=hush", "https://elsewhere.example")
+    line = noted(tmp_path / "trail", "webhooks", "add", "--secret", "hush", "--token=hush", "--url=https://desk:hush@elsewhere.example")
     assert line is not None
-    assert line["command"] == "slugline webhooks add --secret *** --token=*** https://elsewhere.example"
+    assert line["command"] == "slugline webhooks add --secret *** --token=*** --url=https://desk:***@elsewhere.example"
+    line = noted(tmp_path / "trail", "feeds", "remove", "HTTPS://desk:hu@sh@outlet.example/rss?to=a@b.example")
+    assert line is not None
+    assert line["command"].endswith("remove https://desk:***@outlet.example/rss?to=a@b.example")
 
 
 def test_a_command_that_can_not_be_noted_is_not_begun(tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """`feeds check` and `ingest extract` print what would be published, as programs and people read it."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
+from services.ingest import opml, registry
 from services.ingest.cli import feeds_app, ingest_app
+from services.ingest.control import Control
 from shared.ids import article_id
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -91,3 +95,24 @@ def test_extract_prints_what_would_be_published() -> None:
 def test_extract_refuses_what_is_no_page() -> None:
     """With exit code 1."""
     assert run_json(ingest_app, "extract", str(CORPUS / "pages" / "pdf.html"), exit_code=1)["error"]["reason"] == "not_html"
+
+
+def test_only_the_exported_addresses_have_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What can be imported again keeps them and says so on stderr; titles and `feeds status` show asterisks."""
+    url = "https://reader:s3cret@outlet.example/rss"
+    feed = registry.new_feed(url, now=datetime.now(UTC))
+
+    async def answer(found: object, *_: object) -> object:
+        return found
+
+    monkeypatch.setattr(registry, "registered", lambda _: answer({feed.feed_id: registry.Registered(feed, None)}))
+    monkeypatch.setattr("services.ingest.commands.feeds.read_control", lambda _: answer(Control()))
+    exported = runner.invoke(feeds_app, ["export"])
+    (outline,) = opml.read(exported.stdout_bytes)
+    assert (outline.url, outline.title) == (url, "https://reader:***@outlet.example/rss")
+    assert "addresses hold a password: 1." in exported.stderr
+    monkeypatch.setattr("services.ingest.commands.feeds.console", Console(width=200))
+    for arguments in (["status", "--json"], ["status"], ["list"]):
+        shown = runner.invoke(feeds_app, arguments).output
+        assert "s3cret" not in shown
+        assert "reader:***" in shown

@@ -16,9 +16,10 @@ from services.publish.maintain import VIEWS, accept_gap, grant_reader, prune_his
 from services.publish.materialise.app import run
 from services.publish.materialise.positions import where_to_start
 from shared.errors import SourceExpired
+from shared.settings import masked
 from shared.topics import ARTICLES, STORIES, STORY_UPDATES
 from tests.publish.conftest import all_rows
-from tests.publish.made_up import made_id, story, update, world
+from tests.publish.made_up import feed, made_id, story, update, world
 from tests.publish.stack import eventually, load, produce, put, running
 from tests.publish.test_materialise import holds_all
 
@@ -159,6 +160,22 @@ async def test_a_reader_may_read_the_views_and_nothing_else(settings: PublishSet
         await admin.execute(f"DROP OWNED BY {role}")
         await admin.execute(f"DROP ROLE {role}")
         await admin.close()
+
+
+async def test_readers_see_no_password_of_a_feed(connection: Connection) -> None:
+    """The view masks URLs just as logs do."""
+    urls = (
+        "https://reader:s3cret@outlet.example/rss",
+        "https://reader@desk:s3@cret@outlet.example:8080?a=1#b",
+        "https://:s3cret@outlet.example",
+        "https://outlet.example/rss?password=s3cret&api_password=s3cret&x=1",
+        "https://outlet.example:8080/a:b@c?to=d:e@f.example",
+        "https://token@outlet.example:443/rss",
+    )
+    await load(connection, *(feed(f"feed{number}", url=url) for number, url in enumerate(urls)))
+    shown = {row["url"] for row in await connection.fetch("SELECT url FROM freshness_by_feed")}
+    assert shown == set(map(masked, urls))
+    assert not any("s3" in url for url in shown)
 
 
 async def test_the_documented_views_are_as_documented(connection: Connection) -> None:

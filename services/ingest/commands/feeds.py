@@ -146,8 +146,15 @@ def resume(name: FeedName) -> None:
 
 
 def export_opml(file: Annotated[Path | None, typer.Argument(help="where to write; standard output if left out")] = None) -> None:
-    """Write all feeds as an OPML file."""
-    document = opml.write(one.feed for one in asyncio.run(registry.registered(Settings.load())).values())
+    """Write all feeds as an OPML file. Passwords in feeds' addresses are in it, so that it can be imported; you are told of them."""
+    feeds = [one.feed for one in asyncio.run(registry.registered(Settings.load())).values()]
+    document = opml.write(feeds)
+    if secret := sum(masked(feed.url) != feed.url for feed in feeds):
+        Console(stderr=True).print(
+            f"Feeds whose addresses hold a password: {secret}. The passwords are in what was written: keep it where you keep secrets",
+            style="yellow",
+            soft_wrap=True,
+        )
     if file is None:
         typer.get_binary_stream("stdout").write(document)
     else:
@@ -182,8 +189,8 @@ def _described(one: Registered, control: Control, now: datetime) -> dict[str, An
     held = control.blocks(state.url if state else one.feed.url)
     return {
         "feed_id": str(one.feed.feed_id),
-        "url": one.feed.url,
-        "polled_at": None if state is None or state.url == one.feed.url else state.url,
+        "url": masked(one.feed.url),
+        "polled_at": None if state is None or state.url == one.feed.url else masked(state.url),
         "title": _title(one),
         "section": one.feed.section,
         "state": "blocked" if held else "silent" if silent is not None else _state(one),

@@ -24,6 +24,7 @@ from services.ingest.politeness import Politeness
 from services.ingest.robots import RobotsCache
 from shared.contracts import Feed
 from shared.errors import Refused, SluglineError
+from shared.settings import masked
 
 console = Console()
 
@@ -113,7 +114,7 @@ def _sorted_out(outlines: Iterable[Outline], known: dict[UUID, str], report: Rep
         if feed.feed_id in known:
             report.registered.append(feed.url)
         elif feed.feed_id in fresh:
-            report.repeated.append(f"{feed.url} stands in the file twice")
+            report.repeated.append(f"{masked(feed.url)} stands in the file twice")
         else:
             fresh[feed.feed_id] = feed
     return list(fresh.values())
@@ -162,23 +163,23 @@ def conclude(looked: Iterable[Looked], known: dict[UUID, str], report: Report, *
     for one in looked:
         feed = one.feed
         if one.dead is not None:
-            report.dead.append(f"{feed.url}: {one.dead}")
+            report.dead.append(f"{masked(feed.url)}: {one.dead}")
             if not keep_dead:
                 continue
         if one.moved_to and one.dead is None:
             moved = registry.new_feed(one.moved_to, now=feed.added_at)
-            report.moved.append(f"{feed.url} has moved to {moved.url}")
+            report.moved.append(f"{masked(feed.url)} has moved to {masked(moved.url)}")
             feed = feed.model_copy(update={"feed_id": moved.feed_id, "url": moved.url})
         place = canonical_url(one.final_url or feed.url)
         if feed.feed_id in known or place in known_places:
             report.registered.append(feed.url)
             continue
         if (same := taken.get(feed.feed_id) or places.get(place)) is not None:
-            report.repeated.append(f"{one.feed.url} is the same feed as {same}")
+            report.repeated.append(f"{masked(one.feed.url)} is the same feed as {masked(same)}")
             continue
         taken[feed.feed_id] = places[place] = one.feed.url
         if one.failing is not None:
-            report.failing.append(f"{feed.url}: {one.failing}")
+            report.failing.append(f"{masked(feed.url)}: {one.failing}")
         report.added.append(feed)
 
 

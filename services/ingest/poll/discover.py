@@ -12,6 +12,7 @@ from services.ingest.poll.state import FeedState, FeedStatus, SeenItems, feed_ke
 from services.ingest.text import one_line
 from shared.contracts import Discovery, DiscoveryKind, Extraction, Publisher
 from shared.kafka.decision import Decision, Output
+from shared.settings import masked
 from shared.topics import DISCOVERIES
 
 SEEN_LIMIT = 500
@@ -97,7 +98,7 @@ def fingerprint(item: FeedItem) -> str:
 def discovery(state: FeedState, parsed: ParsedFeed, item: FeedItem, at: datetime) -> Output | None:
     """Make the discovery of an item; an item without URL is a whole article if it has an id and words."""
     feed = state.feed
-    source = feed.publisher_name or item.publisher_name or parsed.title or feed.title or feed.url
+    source = feed.publisher_name or item.publisher_name or parsed.title or feed.title or masked(feed.url)
     canonical = item.canonical_url
     if canonical is None:
         if item.item_id is None or not (item.title or item.text):
