@@ -53,7 +53,11 @@ def articles(count: int, seed: int = 1) -> Iterator[tuple[UUID, Decoded, float]]
         weights = np.where(np.isin(ids, own), 2.4, 1.2).astype(np.float32)
         vector = meaning + 0.8 * numbers.normal(size=256)
         vector = np.clip(np.rint(vector * 256 / np.linalg.norm(vector)), -127, 127).astype(np.int8)
-        yield UUID(int=chance.getrandbits(128)), Decoded(tuple(ids.tolist()), weights, rarity[ids], vector), 20_000 + number / 50_000
+        yield (
+            UUID(int=chance.getrandbits(128)),
+            Decoded(tuple(ids.tolist()), weights, rarity[ids], vector, np.arange(40) < 3),
+            20_000 + number / 50_000,
+        )
 
 
 def inputs(count: int) -> Iterator[StoryInput]:

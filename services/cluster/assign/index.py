@@ -44,11 +44,14 @@ COUNTED_TOGETHER: Final = 64
 """Vectors that came or went and are counted at once, before the next question at the latest."""
 
 _TERMS = 160
+_TITLE_TERMS = 40
+_ENOUGH_WORDS = 12
+"""Words of a text from which on it can be expected to name whom and what another's title names."""
 _DIMENSIONS = 256
 _UNIT = 256.0
 _FIRST_CAPACITY = 256
 _LOG_OF_NONE = np.log(np.float32(0.5))
-_BLOCKS = ("_terms", "_weights", "_vectors", "_days", "_known", "_alive", "_keys")
+_BLOCKS = ("_terms", "_weights", "_names", "_vectors", "_days", "_known", "_alive", "_keys")
 
 Ints: TypeAlias = npt.NDArray[np.int32]
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -64,12 +67,16 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Features as arrays. `rarities`: idf in the language at large; `vector`: int8, length 256, zeros where there is none."""
+    """Features as arrays. `rarities`: idf in the language at large; `vector`: int8, length 256, zeros where there is none.
+
+    `names`: which of the first 40 terms, the title's, are names; none where the article has hardly a text.
+    """
 
     ids: tuple[int, ...]
     weights: Floats
     rarities: Floats
     vector: npt.NDArray[np.int8]
+    names: npt.NDArray[np.bool_]
 
 
 def decode(features: Features, *, native: bool = False) -> Decoded:
@@ -80,7 +87,17 @@ def decode(features: Features, *, native: bool = False) -> Decoded:
     size = min(len(ids), len(weights), len(rarities))
     packed = b64decode((features.native_vector if native else features.vector) or "")
     vector = np.frombuffer(packed, np.int8) if len(packed) == _DIMENSIONS else np.zeros(_DIMENSIONS, np.int8)
-    return Decoded(tuple(ids[:size].tolist()), weights[:size], rarities[:size], vector)
+    return Decoded(tuple(ids[:size].tolist()), weights[:size], rarities[:size], vector, _names(features, size))
+
+
+def _names(features: Features, size: int) -> npt.NDArray[np.bool_]:
+    """Say which of the title's terms are names: a term is a stem, the beginning of its word but for a few letters."""
+    found = np.zeros(_TITLE_TERMS, np.bool_)
+    if features.words >= _ENOUGH_WORDS:
+        stems = {name[: len(name) - cut] for name in features.names for cut in range(4) if cut == 0 or len(name) - cut > 3}
+        for place, term in enumerate(features.title_terms[: min(size, _TITLE_TERMS)]):
+            found[place] = term in stems or term[:-1] in stems
+    return found
 
 
 class SimilarityIndex:
@@ -119,6 +136,7 @@ class SimilarityIndex:
         self._capacity = capacity
         self._terms = np.zeros((capacity, _TERMS), np.int32)
         self._weights = np.zeros((capacity, _TERMS), np.float32)
+        self._names = np.zeros((capacity, _TITLE_TERMS), np.bool_)
         self._vectors = np.zeros((capacity, _DIMENSIONS), np.int8)
         self._days = np.zeros(capacity, np.float64)
         self._known = np.zeros(capacity, np.bool_)
@@ -155,6 +173,7 @@ class SimilarityIndex:
         row[: len(places)] = places
         self._weights[slot] = 0
         self._weights[slot, : len(places)] = decoded.weights
+        self._names[slot] = decoded.names
         self._vectors[slot] = decoded.vector
         self._days[slot] = day
         self._known[slot] = time_known
@@ -191,7 +210,11 @@ class SimilarityIndex:
         places = self._terms[slot, :size]
         hashes = self._hashes
         return Decoded(
-            tuple(hashes[place] for place in places.tolist()), weights[:size].copy(), self._rarity[places], self._vectors[slot].copy()
+            tuple(hashes[place] for place in places.tolist()),
+            weights[:size].copy(),
+            self._rarity[places],
+            self._vectors[slot].copy(),
+            self._names[slot].copy(),
         )
 
     def links(self, features: Features, event_at: datetime, *, time_known: bool) -> list[Link]:
@@ -205,24 +228,21 @@ class SimilarityIndex:
 
     def links_decoded(self, decoded: Decoded, day: float, *, time_known: bool, itself: int = -1) -> list[Link]:
         """Give links, best first; equal ones by time and id."""
-        slots, rows, days, known = self.compare(decoded, day, time_known=time_known, itself=itself)
+        slots, rows, beside = self.compare(decoded, day, time_known=time_known, itself=itself)
         if not len(slots):
             return []
-        chances = score.probability(self._model.log_odds(rows) + score.time_log_odds(days, known))
+        chances = score.probability(self._model.log_odds(rows) + beside)
         linked = chances >= LEAST_LINK
         slots, chances = slots[linked], chances[linked]
         best = np.lexsort((self._keys[slots], -self._days[slots], -chances))[:MAX_LINKS]
         held = self._held
         return [Link(held[slot], chance) for slot, chance in zip(slots[best].tolist(), chances[best].tolist(), strict=True)]
 
-    def compare(
-        self, decoded: Decoded, day: float, *, time_known: bool, itself: int = -1
-    ) -> tuple[npt.NDArray[np.intp], Floats, Floats, npt.NDArray[np.bool_]]:
-        """Compare an article with its candidates: their slots, a row of `score.FEATURES` each, days apart, whether that is known."""
+    def compare(self, decoded: Decoded, day: float, *, time_known: bool, itself: int = -1) -> tuple[npt.NDArray[np.intp], Floats, Floats]:
+        """Compare an article with its candidates: their slots, a row of `score.FEATURES` each, the log-odds of time and names."""
         places, idf = self._weighed(decoded)
-        mine = decoded.weights * idf
-        slots = self._candidates(places, mine * idf, day, time_known=time_known, itself=itself)
-        return slots, *self._compared(decoded, places, mine, day, slots, time_known=time_known)
+        slots = self._candidates(places, decoded.weights * idf * idf, day, time_known=time_known, itself=itself)
+        return slots, *self._compared(decoded, places, idf, day, slots, time_known=time_known)
 
     def likeness(self, article_ids: Sequence[UUID]) -> Floats:
         """Give how likely each two of a few articles that are held tell the same event: (n, n), row by row as each sees the others.
@@ -235,19 +255,22 @@ class SimilarityIndex:
             decoded, others = self.decoded(article_id), np.delete(slots, row)
             places, idf = self._weighed(decoded)
             day, known = float(self._days[slots[row]]), bool(self._known[slots[row]])
-            rows, days, timed = self._compared(decoded, places, decoded.weights * idf, day, others, time_known=known)
-            table[row, np.arange(len(slots)) != row] = score.probability(self._model.log_odds(rows) + score.time_log_odds(days, timed))
+            rows, beside = self._compared(decoded, places, idf, day, others, time_known=known)
+            table[row, np.arange(len(slots)) != row] = score.probability(self._model.log_odds(rows) + beside)
         return table
 
     def _compared(
-        self, decoded: Decoded, places: Ints, mine: Floats, day: float, slots: npt.NDArray[np.intp], *, time_known: bool
-    ) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
+        self, decoded: Decoded, places: Ints, idf: Floats, day: float, slots: npt.NDArray[np.intp], *, time_known: bool
+    ) -> tuple[Floats, Floats]:
         if not len(slots):
-            return np.zeros((0, len(score.FEATURES)), np.float32), np.zeros(0, np.float32), np.zeros(0, np.bool_)
-        words, words_above = self._words(places, mine, slots)
+            return np.zeros((0, len(score.FEATURES)), np.float32), np.zeros(0, np.float32)
+        words, words_above = self._words(places, decoded.weights * idf, slots)
         meaning, meaning_above = self._meaning(decoded.vector, slots)
         rows = np.stack((np.sqrt(words), meaning, np.log1p(words_above), np.log1p(meaning_above)), axis=1).astype(np.float32)
-        return rows, (self._days[slots] - day).astype(np.float32), self._known[slots] & time_known
+        beside = score.time_log_odds((self._days[slots] - day).astype(np.float32), self._known[slots] & time_known)
+        if decoded.names.any():
+            beside += score.apart_log_odds(self._shared_names(decoded, places, idf, slots))
+        return rows, beside
 
     # Words
 
@@ -280,6 +303,21 @@ class SimilarityIndex:
         unit = mine / norm
         spread = float(np.sqrt((unit * unit * share * (1 - share)).sum() * WORDS_SPREAD + WORDS_FLOOR**2))
         return words.astype(np.float32), (words / spread).astype(np.float32)
+
+    def _shared_names(self, decoded: Decoded, places: Ints, idf: Floats, slots: npt.NDArray[np.intp]) -> Floats:
+        """Give how much of the names in one title the other article has, of the two ways the greater; NaN where one has no names."""
+        terms, named, held = self._terms[slots], self._names[slots], places >= 0
+        title = terms[:, :_TITLE_TERMS]
+        self._query[places[held]] = 1
+        worth = np.where(named, self._idf(title) ** 2, 0)
+        theirs = (worth * self._query.take(title)).sum(axis=1) / np.maximum(worth.sum(axis=1), 1e-6)
+        self._query[places[held]] = 0
+        own = np.flatnonzero(decoded.names[: len(places)])
+        known = own[held[own]]
+        self._query[places[known]] = idf[known] ** 2
+        mine = (self._query.take(terms) * (self._weights[slots] > 0)).sum(axis=1) / (idf[own] ** 2).sum()
+        self._query[places[known]] = 0
+        return np.where(named.any(axis=1), np.maximum(theirs, mine), np.nan).astype(np.float32)
 
     # Meaning
 

@@ -45,6 +45,21 @@ def time_log_odds(days: Floats, known: npt.NDArray[np.bool_]) -> Floats:
     return np.where(known, -TIME_DEPTH * (1.0 - np.exp(-np.abs(days) / TIME_SCALE_DAYS)), -TIME_UNKNOWN).astype(np.float32)
 
 
+APART_DEPTH: Final = 3.0
+APART_BELOW: Final = 0.35
+"""Log-odds lost where neither article has anything of the names in the other's title; none is lost from this share of them on.
+
+Look-alikes differ in nothing else: two earthquakes, two matches of one cup, two crashes. Articles without a text lose nothing, since
+headlines of one event often name different people.
+"""
+
+
+def apart_log_odds(shared: Floats) -> Floats:
+    """Give what the share of names adds to the log-odds; never above zero. `shared`: from 0 to 1, NaN where it can't be said."""
+    missing = np.maximum(0.0, 1.0 - shared / APART_BELOW)
+    return np.where(np.isnan(shared), 0.0, -APART_DEPTH * missing).astype(np.float32)
+
+
 def probability(odds: Floats) -> Floats:
     """Give the logistic function of log-odds."""
     return (1.0 / (1.0 + np.exp(-np.clip(odds, -30, 30)))).astype(np.float32)

@@ -42,11 +42,14 @@ STEPS = 800
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """All candidate pairs of a stream. `rows`: (pairs, features); `starts`: where each article's pairs begin."""
+    """All candidate pairs of a stream.
+
+    `rows`: (pairs, features); `beside`: log-odds of time and names; `starts`: where each article's pairs begin.
+    """
 
     rows: npt.NDArray[np.float32]
     true: npt.NDArray[np.bool_]
-    time: npt.NDArray[np.float32]
+    beside: npt.NDArray[np.float32]
     slots: npt.NDArray[np.intp]
     starts: npt.NDArray[np.intp]
     labels: list[str]
@@ -88,20 +91,20 @@ def dense(articles: Sequence[LabelledArticle], maker: FeatureMaker) -> dict[str,
 def pairs_of(articles: Sequence[LabelledArticle], maker: FeatureMaker) -> Pairs:
     """Run a stream through the index and keep each article's candidates."""
     index = SimilarityIndex(Counter(article.language for article in articles).most_common(1)[0][0])
-    rows, slots, times, starts, true = [], [], [], [0], []
+    rows, slots, others, starts, true = [], [], [], [0], []
     labels = [article.story for article in articles]
     named = np.array([term_id(label) for label in labels])
     for number, article in enumerate(articles):
         decoded = index.read(maker.features(article.title, article.text, article.language))
         day = article.published_at.timestamp() / 86_400 if article.published_at else 18_262.0
-        found, compared, days, known = index.compare(decoded, day, time_known=article.published_at is not None)
+        found, compared, beside = index.compare(decoded, day, time_known=article.published_at is not None)
         index.add_decoded(UUID(int=number), decoded, day, time_known=article.published_at is not None)
         rows.append(compared)
         slots.append(found)
-        times.append(score.time_log_odds(days, known))
+        others.append(beside)
         true.append(named[found] == named[number])
         starts.append(starts[-1] + len(found))
-    return Pairs(np.concatenate(rows), np.concatenate(true), np.concatenate(times), np.concatenate(slots), np.array(starts), labels)
+    return Pairs(np.concatenate(rows), np.concatenate(true), np.concatenate(others), np.concatenate(slots), np.array(starts), labels)
 
 
 def fit_weights(streams: Mapping[str, Sequence[Pairs]]) -> tuple[npt.NDArray[np.float64], float]:
@@ -192,7 +195,7 @@ def joined_f1(pairs: Pairs, model: tuple[npt.NDArray[np.float64], float], join: 
 
 def _links(pairs: Pairs, weights: npt.NDArray[np.float64], intercept: float) -> Iterator[list[tuple[int, float]]]:
     """Give each article's links, best first: the place of the other article and the probability."""
-    chances = score.probability((pairs.rows @ weights + intercept + pairs.time).astype(np.float32))
+    chances = score.probability((pairs.rows @ weights + intercept + pairs.beside).astype(np.float32))
     for start, end in pairwise(pairs.starts.tolist()):
         best = start + np.argsort(-chances[start:end], kind="stable")[:MAX_LINKS]
         yield list(zip(pairs.slots[best].tolist(), chances[best].tolist(), strict=True))

@@ -281,7 +281,7 @@ def independent(present: Sequence[Member]) -> int:
             owners_of[member.wire_group].add(owner_of[member.article_id])
     shared = {group for group, owners in owners_of.items() if len(owners) > 1}
     own = {owner_of[member.article_id] for member in present if member.wire_group not in shared}
-    return len(shared) + len(own)
+    return min(len(shared) + len(own), len(set(owner_of.values())))
 
 
 class Partition:

@@ -1,9 +1,11 @@
 """Near-copies told from independent reports, by the signatures that enrich makes."""
 
 import random
+from uuid import UUID
 
 import pytest
 
+from services.cluster.assign.sources import Sources
 from services.cluster.assign.wire import containment, print_of
 from services.cluster.enrich.features import FeatureMaker
 from tests.cluster.assign.test_real_index import WORDS, Encoder
@@ -55,3 +57,19 @@ def test_short_texts_are_copies_only_of_their_like() -> None:
 
 def test_no_text_has_no_print_that_others_could_share() -> None:
     assert print_of(MAKER.features("", "", "en")) is None
+
+
+def test_outlets_that_carry_many_wire_reports_are_no_more_than_outlets() -> None:
+    """Three owners with ten reports that all carry are three sources, and again one each as they go."""
+    sources, owners = Sources(), ("one.example", "two.example", "three.example")
+    members = [(owner, UUID(int=group)) for group in range(10) for owner in owners]
+    for member in members:
+        sources.add(*member)
+    assert sources.count == 3
+    for owner, group in members:
+        if owner != "one.example":
+            sources.discard(owner, group)
+    assert sources.count == 1
+    for _, group in members[::3]:
+        sources.discard("one.example", group)
+    assert sources.count == 0

@@ -124,6 +124,26 @@ def test_days_part_what_words_join(stream: list[tuple[UUID, Features, datetime, 
     assert not index.links(features, event_at + timedelta(days=30), time_known=True)
 
 
+def test_names_that_neither_shares_part_what_words_and_meaning_join() -> None:
+    """One template, other names: apart. An article that names the other's place somewhere, or has no text to name it in, is not punished."""
+    maker = FeatureMaker()
+    told = "Rescue teams searched the harbour of {0} on Sunday after a ferry ran aground near {0}. Nobody was hurt, the coast guard said."
+    made = maker.features("Ferry runs aground near Bellport", told.format("Bellport"), "en")
+    chances = {}
+    for name, title, text in (
+        ("same", "Ferry runs aground near Bellport", told.format("Bellport")),
+        ("mentions", "Ferry runs aground off the coast", told.format("Bellport")),
+        ("other", "Ferry runs aground near Quillhaven", told.format("Quillhaven")),
+        ("title alone", "Ferry runs aground near Quillhaven", ""),
+    ):
+        index = SimilarityIndex("en")
+        index.add(UUID(int=1), maker.features(title, text, "en"), NOON, time_known=True)
+        chances[name] = next((link.probability for link in index.links(made, NOON, time_known=True)), 0.0)
+    assert chances["same"] > chances["mentions"] > chances["other"]
+    assert chances["other"] < 0.5 * chances["mentions"]
+    assert chances["title alone"] > chances["other"]
+
+
 def test_an_article_without_words_has_no_links() -> None:
     """Nothing can be said of an empty article."""
     index = SimilarityIndex()
