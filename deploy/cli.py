@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperCommand, TyperGroup
 
-from shared.errors import InvalidSetting, SluglineError
+from shared.errors import InvalidSetting, SluglineError, Unauthorised, Unreachable
 
 EPILOG: Final = """
 Examples:
@@ -290,6 +290,10 @@ def main() -> None:
 
 
 def _fail(error: SluglineError) -> NoReturn:
+    from deploy.local.state import still_starting
+
+    if isinstance(error, (Unauthorised, Unreachable)) and (why := still_starting()):
+        error = SluglineError(f"{error}. {why}")
     Console(stderr=True).print(f"slugline: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
     sys.exit(1)
 

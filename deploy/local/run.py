@@ -271,6 +271,7 @@ async def run(folder: DataFolder, console: Console, *, demo: bool = True, web_po
     """
     screen = Screen(console)
     lock = hold(folder, lambda what: screen.say("slugline", what))
+    folder.state.unlink(missing_ok=True)  # of an instance that was killed: nothing is at its addresses
     watchdog = Watchdog(held=[lock])
     supervisor = Supervisor(watchdog, screen.say)
     logs = LogReader(screen)

@@ -5,9 +5,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Final
 
 from deploy.local.lock import holder
 from deploy.local.places import DataFolder, default_data_folder
+
+BROKER: Final = "SLUGLINE_KAFKA_BOOTSTRAP_SERVERS"
+DATABASE: Final = "SLUGLINE_DATABASE_URL"
+ADDRESSES: Final = frozenset((BROKER, DATABASE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,7 @@ class State:
 
     def environment(self) -> dict[str, str]:
         """Give the settings that point a service or command at this instance; what is not known yet is left out."""
-        known = {"SLUGLINE_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers, "SLUGLINE_DATABASE_URL": self.database_url}
+        known = {BROKER: self.bootstrap_servers, DATABASE: self.database_url}
         return {name: value for name, value in known.items() if value}
 
     def save(self, path: Path) -> None:
@@ -40,6 +45,14 @@ def load_state(folder: DataFolder) -> State | None:
         return State(**json.loads(folder.state.read_text()))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def still_starting(environment: Mapping[str, str] = os.environ) -> str:
+    """Say that this folder's instance has no addresses yet, where commands are to talk to it; nothing otherwise."""
+    folder = default_data_folder()
+    if not ADDRESSES.isdisjoint(environment) or (current := holder(folder)) is None or load_state(folder) is not None:
+        return ""
+    return f"The local Slugline (process {current.pid}) is still starting: try again once `slugline local status` tells its addresses"
 
 
 def point_at_running_instance(environment: dict[str, str] | os._Environ[str] = os.environ) -> None:

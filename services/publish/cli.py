@@ -136,7 +136,7 @@ def retry_briefs() -> None:
 
 @db_app.command("grant-reader")
 def grant_reader(role: Annotated[str, typer.Argument(help="A Postgres role; it is made where there is none.")]) -> None:
-    """Let a role read the SQL views (docs/sql.md) and nothing else."""
+    """Let a role read the SQL views (docs/sql.md) and nothing else. It takes a superuser, or the tables' owner with CREATEROLE."""
 
     async def work() -> None:
         from services.publish.maintain import grant_reader
@@ -145,7 +145,7 @@ def grant_reader(role: Annotated[str, typer.Argument(help="A Postgres role; it i
             await grant_reader(connection, role, settings.database_schema)
 
     run_work(work())
-    typer.echo(f"{role} may read the views; give it a password with: ALTER ROLE {role} PASSWORD '…'")
+    typer.echo(f"{role} may read the views; give it a password with: slugline db roles password {role}")
 
 
 # Stories

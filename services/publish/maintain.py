@@ -2,13 +2,14 @@
 
 from typing import Final
 
+import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.publish.connect import Connection
 from services.publish.materialise import tables
 from services.publish.materialise.entries import ENTRIES_LOCK
 from services.publish.materialise.write import BRIEFS_CHANNEL
-from shared.errors import Refused
+from shared.errors import Refused, Unauthorised
 from shared.kafka.client import client_options, start_client
 from shared.settings import Settings
 from shared.topics import Topic
@@ -86,14 +87,20 @@ async def retry_briefs(connection: Connection) -> int:
 
 
 async def grant_reader(connection: Connection, role: str, schema: str) -> None:
-    """Let a role read the views and nothing else, making it (without a password) where there is none."""
+    """Let a role read the views and nothing else, making it (without a password) where there is none. Raises `Unauthorised`."""
     quoted = await connection.fetchval("SELECT quote_ident($1)", role)
     home = await connection.fetchval("SELECT quote_ident($1)", schema)
-    async with connection.transaction():
-        if not await connection.fetchval("SELECT count(*) FROM pg_roles WHERE rolname = $1", role):
-            await connection.execute(f"CREATE ROLE {quoted} LOGIN")
-        await connection.execute(f"ALTER ROLE {quoted} SET default_transaction_read_only = on")
-        await connection.execute(f"ALTER ROLE {quoted} SET statement_timeout = '60s'")
-        await connection.execute(f"ALTER ROLE {quoted} SET search_path = {home}, public")
-        await connection.execute(f"GRANT USAGE ON SCHEMA {home} TO {quoted}")
-        await connection.execute(f"GRANT SELECT ON {', '.join(f'{home}.{view}' for view in VIEWS)} TO {quoted}")
+    try:
+        async with connection.transaction():
+            if not await connection.fetchval("SELECT count(*) FROM pg_roles WHERE rolname = $1", role):
+                await connection.execute(f"CREATE ROLE {quoted} LOGIN")
+            await connection.execute(f"ALTER ROLE {quoted} SET default_transaction_read_only = on")
+            await connection.execute(f"ALTER ROLE {quoted} SET statement_timeout = '60s'")
+            await connection.execute(f"ALTER ROLE {quoted} SET search_path = {home}, public")
+            await connection.execute(f"GRANT USAGE ON SCHEMA {home} TO {quoted}")
+            await connection.execute(f"GRANT SELECT ON {', '.join(f'{home}.{view}' for view in VIEWS)} TO {quoted}")
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise Unauthorised(
+            f"this database user may not make roles and let them read: {error.args[0]}. Give this command with SLUGLINE_DATABASE_URL "
+            "of a superuser (for the database of `make run`: docs/sql.md), or of the tables' owner with CREATEROLE"
+        ) from error

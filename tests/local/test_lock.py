@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from deploy.cli import _fail
 from deploy.local.failures import AlreadyRunning
 from deploy.local.lock import hold, holder
 from deploy.local.places import DataFolder
-from deploy.local.state import State, load_state, point_at_running_instance
+from deploy.local.state import ADDRESSES, State, load_state, point_at_running_instance
+from shared.errors import SluglineError, Unauthorised, Unreachable
 
 
 def nothing(_: str) -> None:
@@ -46,6 +48,27 @@ def test_commands_talk_to_the_instance_that_runs(tmp_path: Path, monkeypatch: py
     point_at_running_instance(environment)
     os.close(descriptor)
     assert environment == {"SLUGLINE_DATABASE_URL": "mine", "SLUGLINE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+
+
+def test_a_command_during_the_start_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What refuses it then is another server at the address that is tried where none is told; told addresses are not doubted."""
+    monkeypatch.setenv("SLUGLINE_DATA", str(tmp_path))
+    for name in ADDRESSES:
+        monkeypatch.delenv(name, raising=False)
+    descriptor = hold(DataFolder(tmp_path), nothing)
+    for error, environment, said in (
+        (Unauthorised("refused"), {}, True),
+        (Unreachable("away"), {}, True),
+        (SluglineError("wrong"), {}, False),
+        (Unreachable("away"), {"SLUGLINE_DATABASE_URL": "mine"}, False),
+    ):
+        with monkeypatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit):
+                _fail(error)
+        assert (f"(process {os.getpid()}) is still starting: try again" in capsys.readouterr().err) is said
+    os.close(descriptor)
 
 
 def test_a_state_that_cannot_be_read_is_none(tmp_path: Path) -> None:

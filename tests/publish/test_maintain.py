@@ -15,7 +15,7 @@ from services.publish.connect import Connection, connect
 from services.publish.maintain import VIEWS, accept_gap, grant_reader, prune_history, resync
 from services.publish.materialise.app import run
 from services.publish.materialise.positions import where_to_start
-from shared.errors import SourceExpired
+from shared.errors import SourceExpired, Unauthorised
 from shared.settings import masked
 from shared.topics import ARTICLES, STORIES, STORY_UPDATES
 from tests.publish.conftest import all_rows
@@ -145,6 +145,8 @@ async def test_a_reader_may_read_the_views_and_nothing_else(settings: PublishSet
     await load(connection, world(3))
     admin = await asyncpg.connect(postgres_process.url(settings.database_url.rpartition("/")[2], "postgres"))
     role = f"reader_{settings.database_url[-8:]}"
+    with pytest.raises(Unauthorised, match="of a superuser"):
+        await grant_reader(connection, role, "public")
     try:
         await grant_reader(admin, role, "public")
         await grant_reader(admin, role, "public")

@@ -146,7 +146,7 @@ async def _check_words(connection: Connection, view: View) -> None:
     if asks["only_without"] and (widened or not (narrowed or view.section_names)):
         raise Refused(
             "view_words",
-            f"{view.words!r} is true of a text without any word, so the feed would hold nearly every story: "
+            f"{view.words!r} is met by any text that lacks some words, so the feed would hold nearly every story: "
             "add words that must be there, such as 'harbour -dredger'"
             + ("" if widened else ", or a publisher, language, country or number of publishers"),
         )
