@@ -14,7 +14,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from deploy.erasure import rows
 from deploy.erasure.compaction import compact_now, cut_logs
-from deploy.erasure.needles import Finder, Needles, passages
+from deploy.erasure.needles import Finder, Needles
 from deploy.erasure.scan import Found, reading, records_of, scan
 from services.ingest.control import Held, domain_key, erased_key, erased_outlet_key
 from services.publish.config import PublishSettings
@@ -158,8 +158,8 @@ class Erasure:
             self.needles.add(message)
             return
         self.needles.ids.add(message.article_id)
-        self.needles.titles.add(message.title)
-        self.needles.passages.update((*passages(message.title), *([message.url] if len(message.url) > 24 else [])))
+        self.needles.add_title(message.title)
+        self.needles.passages.update([message.url] if len(message.url) > 24 else [])
 
     async def _block(self) -> None:
         held = Held(since=datetime.now(UTC), by=self._order.actor, why=self._order.why)

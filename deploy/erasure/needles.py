@@ -20,6 +20,7 @@ FEW: Final = 500
 """Passages that are looked for one by one."""
 _URLS: Final = re.compile(r'https?://[^\s"\\<>]+')
 _ENDS: Final = re.compile(r'[.!?;:"“”„»«\\\n\r\t。！？]+')
+_STRINGS: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _IDS: Final = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -35,11 +36,16 @@ class Needles:
     def add(self, article: Article) -> None:
         """Know a version of an article."""
         self.ids.add(article.article_id)
-        if article.title:
-            self.titles.add(article.title)
+        self.add_title(article.title)
         self.passages.update(url for url in (article.url, article.canonical_url) if len(url) >= SHORTEST)
-        for text in (article.title, article.summary, article.text):
+        for text in (article.summary, article.text):
             self.passages.update(passages(text))
+
+    def add_title(self, title: str) -> None:
+        """Know a title: whole too, for its parts may be short or others' while a story's headline has it all."""
+        if title:
+            self.titles.add(title)
+            self.passages.update((*passages(title), *([title] if len(title) >= SHORTEST else [])))
 
     @property
     def sought(self) -> list[str]:
@@ -67,18 +73,20 @@ class Finder:
     """Finds ids and passages in the bytes of a record.
 
     A few passages are looked for wherever they stand. Of many, as of a whole outlet, each is found where a sentence, a title or a URL
-    begins with it, which costs the same however many there are.
+    begins with it, or a string of JSON is it, which costs the same however many there are.
     """
 
     def __init__(self, ids: Iterable[UUID], sought: Iterable[str]) -> None:
         """Prepare the search."""
         wanted = list(sought)
         self._ids = frozenset(str(one).encode() for one in ids)
-        self._begun = frozenset(wanted) if len(wanted) > FEW else None
-        few = wanted if self._begun is None else []
-        self._forms = [
-            (form.encode("utf-8", "replace"), passage) for passage in few for form in dict.fromkeys((passage, json.dumps(passage)[1:-1]))
-        ]
+        forms = {
+            form: passage
+            for passage in wanted
+            for form in (passage, json.dumps(passage, ensure_ascii=False)[1:-1], json.dumps(passage)[1:-1])
+        }
+        self._begun = forms if len(wanted) > FEW else None
+        self._forms = [] if self._begun is not None else [(form.encode("utf-8", "replace"), passage) for form, passage in forms.items()]
 
     def passage_in(self, value: bytes) -> str | None:
         """Give the first passage found, None where there is none."""
@@ -90,8 +98,8 @@ class Finder:
             yield from (passage for form, passage in self._forms if form in value)
             return
         text = value.decode(errors="replace")
-        begun = chain((part.strip()[:PASSAGE].strip() for part in _ENDS.split(text)), _URLS.findall(text))
-        yield from (passage for passage in begun if passage in self._begun)
+        begun = chain((part.strip()[:PASSAGE].strip() for part in _ENDS.split(text)), _URLS.findall(text), _STRINGS.findall(text))
+        yield from (self._begun[form] for form in begun if form in self._begun)
 
     def id_in(self, value: bytes) -> bool:
         """Say whether one of the ids is named."""

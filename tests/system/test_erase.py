@@ -163,6 +163,20 @@ async def check_everywhere(stack: Stack, erased: UUID) -> None:
     await until(told, "what others say stays in the brief")
 
 
+@pytest.mark.parametrize("many", [False, True])
+def test_a_title_is_known_whole_though_its_parts_are_short_or_others(many: bool) -> None:
+    """A headline that was the erased article's is found in a story's later updates, which name other articles alone."""
+    needles, title = Needles(), 'Baker’s "oven" lost: Magnitude 6.3 earthquake hits Tarvanel'
+    needles.add_title(title)
+    if many:
+        needles.passages.update(f"another passage of the outlet, the {number}th" for number in range(1_000))
+    needles.others.update(needles.content().passages_in(b'{"title": "Magnitude 6.3 earthquake hits Tarvanel"}'))
+    finder = needles.content()
+    for ascii_alone in (False, True):
+        assert finder.passage_in(json.dumps({"headline": title}, ensure_ascii=ascii_alone).encode()) == title
+    assert finder.passage_in(b'{"headline": "Magnitude 6.3 earthquake hits Tarvanel"}') is None
+
+
 def test_passages_are_an_articles_own_and_written_alike_everywhere() -> None:
     found = list(passages('Short. He said: "This is a passage that is long enough, they say". And one more that is long.\nNo.'))
     assert found == ["This is a passage that is long enough, they say", "And one more that is long"]
