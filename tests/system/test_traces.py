@@ -1,6 +1,5 @@
 """One article's way is one trace, from the poll that found it to its story's brief in the database."""
 
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,12 +14,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from deploy.local.ports import LOOPBACK, free_ports
 from services.ingest import registry
-from shared.contracts import StoryUpdated
 from shared.settings import Settings
-from shared.topics import ARTICLES, STORY_UPDATES
+from shared.topics import ARTICLES
 from tests.system.recorded import FETCHING, identity, recorded_web
 from tests.system.stack import Stack, running
-from tests.topics import read_messages, until
+from tests.topics import until
 
 pytestmark = pytest.mark.stack
 
@@ -105,13 +103,7 @@ async def test_one_article_is_one_trace_from_poll_to_brief(stack: Stack, tmp_pat
             assert len({traced[article] for article in wanted}) == len(wanted), "a trace is an article's, not a feed's"
 
             async def all_told() -> bool:
-                # One that another article's coming brought to a second story is in that one's brief, and trace.
-                stories = Counter(
-                    one for update in await read_messages(stack.broker, STORY_UPDATES, StoryUpdated) for one in update.articles_added
-                )
-                return all(
-                    is_whole(collector, traced[one]) and (stories[one] > 1 or ways_to_brief(collector, traced[one])) for one in wanted
-                )
+                return all(is_whole(collector, traced[article]) and ways_to_brief(collector, traced[article]) for article in wanted)
 
             await until(all_told, "all stages' spans")
             for article in wanted:
