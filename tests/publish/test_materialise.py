@@ -4,15 +4,23 @@ import asyncio
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
+from opentelemetry.sdk.trace import SpanProcessor
 
 from deploy.local.kafka import Broker
 from deploy.local.postgres import Server
+from services.publish.brief import queue
 from services.publish.config import MaterialiseSettings, PublishSettings
 from services.publish.connect import Connection, connect
-from services.publish.materialise.app import run
+from services.publish.materialise.app import follow, run, traced
+from services.publish.materialise.commit import commit_batch
+from services.publish.materialise.decode import handle
+from services.publish.materialise.offsets import begin_offsets
+from shared import traces
 from shared.contracts import DeadLetter
 from shared.errors import SourceExpired
 from shared.kafka.decision import SourceRecord
@@ -67,6 +75,29 @@ async def test_rows_follow_the_topics(materialise: MaterialiseSettings, connecti
             took.append(time.perf_counter() - began)
         assert await connection.fetchval("SELECT headline FROM top_headlines") == story(revision=20).headline
     assert sorted(took)[10] < 0.5, f"half of the stories took longer: {took}"
+
+
+async def test_a_brief_follows_from_all_that_one_transaction_wrote_of_its_story(connection: Connection) -> None:
+    """Two articles' revisions of a story in one batch: the claim for its brief carries both traces, the newer first."""
+    traces.begin_with(SpanProcessor(), service="test")
+    try:
+        log = Log()
+        records = [log.put(story()), log.put(story(revision=2)), log.put(story("other"))]
+        written = [f"00-{number:032x}-{number:016x}-01" for number in (1, 2)]
+        headers = [*(((traces.HEADER, one.encode()),) for one in written), ()]
+        batch = [handle(replace(record, headers=own)) for record, own in zip(records, headers, strict=True)]
+        places = dict.fromkeys((TopicPartition(*place) for place in log.partitions), 0)
+        await begin_offsets(connection, dict.fromkeys(places, (0, 0)))
+        spans = follow(batch)
+        await commit_batch(connection, places, batch, {}, traced(batch, spans))
+        async with connection.transaction():
+            claims = {claim.story_id: claim.traceparents for claim in await queue.claim(connection, 10) or ()}
+        assert claims == {
+            made_id("story"): tuple(spans[one].traceparent for one in reversed(written)),
+            made_id("other"): (),
+        }
+    finally:
+        traces.stop()
 
 
 async def test_a_record_that_is_wrong_becomes_a_dead_letter_and_the_next_is_handled(

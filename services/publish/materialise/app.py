@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections import defaultdict
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
@@ -270,16 +271,15 @@ def follow(batch: Iterable[Handled]) -> dict[str, traces.Span]:
     return spans
 
 
-def traced(batch: Iterable[Handled], spans: Mapping[str, traces.Span]) -> dict[UUID, str]:
-    """Give the traceparent of each story's newest record, for what is made of the story next."""
-    if not spans:
-        return {}
-    stories = [handled.outcome for handled in batch if isinstance(handled.outcome, Change) and handled.record.topic == STORIES.name]
-    return {
-        story.record_key: spans[parent].traceparent
-        for story in stories
-        if (parent := traces.parent_of(story.record.headers)) is not None and parent in spans
-    }
+def traced(batch: Iterable[Handled], spans: Mapping[str, traces.Span]) -> dict[UUID, list[str]]:
+    """Give the traceparents of each story's records, oldest first, for what is made of the story next: it follows from all of them."""
+    found: dict[UUID, list[str]] = defaultdict(list)
+    for handled in batch if spans else ():
+        if isinstance(handled.outcome, Change) and handled.record.topic == STORIES.name:
+            parent = traces.parent_of(handled.record.headers)
+            if parent is not None and parent in spans:
+                found[handled.outcome.record_key].append(spans[parent].traceparent)
+    return found
 
 
 async def run(settings: MaterialiseSettings, stop: asyncio.Event) -> None:

@@ -21,7 +21,7 @@ async def commit_batch(
     expected: Mapping[TopicPartition, int],
     batch: Sequence[Handled],
     ends: Mapping[TopicPartition, int],
-    traceparents: Mapping[UUID, str] | None = None,
+    traceparents: Mapping[UUID, Sequence[str]] | None = None,
 ) -> tuple[dict[TopicPartition, int], Written]:
     """Write a batch of records that follow on `expected` offsets, in order within each partition.
 

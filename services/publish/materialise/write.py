@@ -4,7 +4,7 @@
 # ruff: noqa: S608
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 from uuid import UUID
@@ -71,11 +71,11 @@ def delete(table: Table) -> str:
     return f"DELETE FROM {table.name} WHERE {table.key[0]} = ANY ($1::uuid[]) RETURNING {returned}"
 
 
-_UNTRACED: Final[Mapping[UUID, str]] = {}
+_UNTRACED: Final[Mapping[UUID, Sequence[str]]] = {}
 
 
 async def write_rows(
-    connection: Connection, changes: Mapping[str, TableChanges], traceparents: Mapping[UUID, str] = _UNTRACED
+    connection: Connection, changes: Mapping[str, TableChanges], traceparents: Mapping[UUID, Sequence[str]] = _UNTRACED
 ) -> "Written":
     """Write a batch's rows, then feeds' entries, the queue of briefs with stories' traceparents, within the caller's transaction."""
     written = Written()
@@ -93,7 +93,8 @@ async def write_rows(
         ordered = sorted(touched)
         await refresh_entries(connection, ordered)
         await touch_stories(connection, ordered)
-        await connection.execute(_QUEUE_BRIEFS, ordered, [traceparents.get(story_id) for story_id in ordered])
+        due = [(story_id, traceparent) for story_id in ordered for traceparent in traceparents.get(story_id) or (None,)]
+        await connection.execute(_QUEUE_BRIEFS, *zip(*due, strict=True))
         await connection.execute("SELECT pg_notify($1, '')", BRIEFS_CHANNEL)
     written.shown |= touched
     return written
