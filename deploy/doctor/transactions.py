@@ -1,8 +1,7 @@
 """Transactions that never ended: what was written after their first record is read by nobody."""
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -10,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.doctor.findings import Finding, problem, well
 from shared.kafka.client import client_options, start_client
-from shared.kafka.offsets import ANSWER_S
+from shared.kafka.offsets import ANSWER_S, first_records
 from shared.settings import Settings
 from shared.topics import ALL
 
@@ -27,10 +26,9 @@ async def open_transactions(client: AIOKafkaAdminClient, settings: Settings) -> 
         for topic in (await client.describe_topics(sorted(names)) if names else ())
         for partition in topic["partitions"]
     ]
-    async with _consumer(settings, "read_committed") as stable, _consumer(settings, "read_uncommitted") as raw:
-        readable, ends = await stable.end_offsets(tps), await raw.end_offsets(tps)
-        held = {tp: offset for tp, offset in readable.items() if offset < ends[tp]}
-        since = await _appended_at(raw, held, ends)
+    readable, ends = [await _ends(settings, level, tps) for level in ("read_committed", "read_uncommitted")]
+    held = {tp: offset for tp, offset in readable.items() if offset < ends[tp]}
+    since = await first_records(settings, held, isolation_level="read_uncommitted")
     now = time.time()
     return [_tell(tp, held[tp], now - at) for tp, at in since.items() if now - at > OLD_S] or [
         well(AREA, "no transaction has been open for long")
@@ -46,30 +44,15 @@ def _tell(tp: TopicPartition, offset: int, age_s: float) -> Finding:
     )
 
 
-@asynccontextmanager
-async def _consumer(settings: Settings, isolation: str) -> AsyncIterator[Any]:
-    consumer = await start_client(
+async def _ends(settings: Settings, isolation_level: str, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    consumer: Any = await start_client(
         lambda: AIOKafkaConsumer(
-            **client_options(settings), group_id=None, enable_auto_commit=False, auto_offset_reset="none", isolation_level=isolation
+            **client_options(settings), group_id=None, enable_auto_commit=False, auto_offset_reset="none", isolation_level=isolation_level
         ),
         give_up_s=ANSWER_S,
     )
     try:
-        yield consumer
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(tps)
+        return ends
     finally:
         await consumer.stop()
-
-
-async def _appended_at(consumer: Any, held: dict[TopicPartition, int], ends: dict[TopicPartition, int]) -> dict[TopicPartition, float]:
-    """Give when the record at each of these offsets was appended, in seconds since 1970."""
-    found: dict[TopicPartition, float] = {}
-    if not held:
-        return found
-    consumer.assign(list(held))
-    for tp, offset in held.items():
-        consumer.seek(tp, offset)
-    while pending := [tp for tp in held if tp not in found and await consumer.position(tp) < ends[tp]]:
-        for tp, records in (await consumer.getmany(*pending, timeout_ms=200, max_records=len(held))).items():
-            if records:
-                found.setdefault(tp, records[0].timestamp / 1000)
-    return found

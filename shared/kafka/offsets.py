@@ -82,17 +82,19 @@ async def show(settings: Settings, stage: Stage) -> list[Standing]:
     finally:
         await consumer.stop()
     starts = {tp: max(begins[tp], committed[tp] or 0) for tp in tps}
-    oldest = await _first_records(settings, {tp: start for tp, start in starts.items() if start < ends[tp]})
+    oldest = await first_records(settings, {tp: start for tp, start in starts.items() if start < ends[tp]})
     return [Standing(tp.partition, begins[tp], committed[tp], ends[tp], oldest.get(tp)) for tp in tps]
 
 
-async def _first_records(settings: Settings, starts: Mapping[TopicPartition, int]) -> dict[TopicPartition, float]:
-    """Give when the first record from each offset on was appended; none where there is no record."""
+async def first_records(
+    settings: Settings, starts: Mapping[TopicPartition, int], *, isolation_level: str = "read_committed"
+) -> dict[TopicPartition, float]:
+    """Give when the first record from each offset on was appended, in seconds since 1970; none where there is no record."""
     if not starts:
         return {}
     consumer: Any = await start_client(
         lambda: AIOKafkaConsumer(
-            **client_options(settings), group_id=None, enable_auto_commit=False, auto_offset_reset="none", isolation_level="read_committed"
+            **client_options(settings), group_id=None, enable_auto_commit=False, auto_offset_reset="none", isolation_level=isolation_level
         ),
         give_up_s=ANSWER_S,
     )
