@@ -15,7 +15,7 @@ import trafilatura
 
 from bench.ingest_documents import page
 from services.ingest.config import IngestSettings
-from services.ingest.extraction import ExtractorPool
+from services.ingest.extraction.pool import ExtractorPool
 
 NOW = datetime(2025, 5, 7, tzinfo=UTC)
 GATE = 0.7

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 
 from services.ingest.config import IngestSettings
-from services.ingest.extraction import ExtractorPool
+from services.ingest.extraction.pool import ExtractorPool
 from shared.errors import Refused
 
 CORPUS = Path(__file__).parents[1] / "tests" / "ingest" / "corpus"

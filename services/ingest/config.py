@@ -5,10 +5,9 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
 
+from services.ingest.sizes import MIB
 from shared.kafka.owner import OwnerSettings
 from shared.settings import Settings
-
-MIB = 1_048_576
 
 
 def _split(value: object) -> object:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.config import MIB, IngestSettings
-from services.ingest.extraction import ExtractorPool, PoolBroken
+from services.ingest.config import IngestSettings
 from services.ingest.extraction.extract import extract
+from services.ingest.extraction.pool import ExtractorPool, PoolBroken
 from services.ingest.feeds import parse_feed
+from services.ingest.sizes import MIB
 from shared.errors import Refused
 
 PAGE = (Path(__file__).parent / "corpus" / "pages" / "json_ld.html").read_bytes()
@@ -146,7 +147,7 @@ async def test_nothing_is_left_behind() -> None:
 HOLDER = """
 import asyncio
 from services.ingest.config import IngestSettings
-from services.ingest.extraction import ExtractorPool
+from services.ingest.extraction.pool import ExtractorPool
 
 async def main():
     async with ExtractorPool(IngestSettings(extract_workers=1), warm_up=False) as pool:

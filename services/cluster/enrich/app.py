@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from tempfile import gettempdir
+from threading import Lock
 from typing import Any
 
 import faust
@@ -216,9 +217,19 @@ class Enricher:
     def __init__(self, maker: FeatureMaker) -> None:
         """Take what makes features."""
         self._maker = maker
+        self._one_at_a_time = Lock()
+
+    def load(self) -> None:
+        """Load the encoders, a second's work. Records that come meanwhile wait for it."""
+        with self._one_at_a_time:
+            self._maker.features("warm", "up", "en")
 
     def __call__(self, records: Sequence[SourceRecord]) -> list[Decision]:
         """Decide for each record, in order. Encodes all their texts together."""
+        with self._one_at_a_time:
+            return self._decide(records)
+
+    def _decide(self, records: Sequence[SourceRecord]) -> list[Decision]:
         read: list[Article | Exception | None] = [_read(record) for record in records]
         wanted = [article for article in read if isinstance(article, Article) and needs_features(article)]
         features = dict(
@@ -271,6 +282,12 @@ async def run(settings: EnrichSettings, stop: asyncio.Event) -> None:
         if not failed.done():
             failed.set_exception(error)
 
+    def loaded(task: asyncio.Task[None]) -> None:
+        if task.cancelled() or (error := task.exception()) is None:
+            state["encoder"] = not task.cancelled()
+        else:
+            fail(error)
+
     state = {"assigned": False, "encoder": False}
     readiness.add("encoder", lambda: None if state["encoder"] else "loads the sentence encoder")
     readiness.add("partitions", lambda: None if state["assigned"] else "waits for its partitions")
@@ -280,8 +297,8 @@ async def run(settings: EnrichSettings, stop: asyncio.Event) -> None:
     runner = await health.serve(readiness, settings)
     try:
         enricher = Enricher(FeatureMaker())
-        await asyncio.to_thread(enricher._maker.features, "warm", "up", "en")  # noqa: SLF001
-        state["encoder"] = True
+        loading = asyncio.create_task(asyncio.to_thread(enricher.load))
+        loading.add_done_callback(loaded)  # the group is joined meanwhile
         await begin_group(settings, GROUP, ARTICLES)
         app = make_app(settings, enricher, fail)
 

@@ -6,9 +6,9 @@ from functools import lru_cache
 
 from lxml import etree, html
 
-from services.ingest.config import MIB
 from services.ingest.feeds.decode import decode
 from services.ingest.feeds.markup import without_forbidden
+from services.ingest.sizes import MIB
 from shared.errors import Refused
 
 _NOT_HTML = re.compile(rb"^(?:%PDF-|\x89PNG|GIF8|\xff\xd8\xff|PK\x03\x04|\x1f\x8b|RIFF|\x00\x00\x00.ftyp|OggS|ID3|MZ|\x7fELF)", re.DOTALL)

@@ -64,7 +64,6 @@ def _load(arguments: dict[str, Any]) -> Any:
     tolerance_s = float(arguments["future_tolerance_s"])
     extracted, parsed, found = TypeAdapter(Extracted), TypeAdapter(ParsedFeed), TypeAdapter(tuple[FeedLink, ...])
     if arguments["warm_up"]:
-        from services.ingest.extraction import extract  # noqa: F401, PLC0415
         from services.ingest.language import detect_language  # noqa: PLC0415
 
         detect_language("The model is read before the first page comes.")

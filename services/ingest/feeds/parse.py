@@ -4,7 +4,6 @@ import re
 from dataclasses import replace
 from datetime import datetime
 
-from services.ingest.config import MIB
 from services.ingest.dates import DEFAULT_TOLERANCE_S
 from services.ingest.feeds import json_feed, sitemap
 from services.ingest.feeds.decode import decode, gunzipped
@@ -14,6 +13,7 @@ from services.ingest.feeds.model import ParsedFeed
 from services.ingest.feeds.normalise import Context, feed_link, feed_title, interval_hint, language_code, plain, read_entries
 from services.ingest.feeds.syndication import Syndicated, read_syndicated
 from services.ingest.identity import absolute_url
+from services.ingest.sizes import MIB
 from services.ingest.text import shorten
 from shared.errors import Refused
 

@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_settings import NoDecode
 
-from services.ingest.config import MIB
 from services.ingest.post.tokens import TokensRefused, read_tokens
+from services.ingest.sizes import MIB
 from shared.settings import Settings
 
 
