@@ -132,7 +132,7 @@ def enrich_rate() -> float:
     words = SPOKEN.split()
     made = [(" ".join(chance.choices(words, k=11)), " ".join(chance.choices(words, k=300))) for _ in range(300)]
     maker = FeatureMaker()
-    maker.features("warm", "up", "en")
+    maker.load()
     began = time.process_time()
     for start in range(0, len(made), TOGETHER):
         maker.features_of([(title, text, "en") for title, text in made[start : start + TOGETHER]])

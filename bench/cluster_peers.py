@@ -116,7 +116,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", module="sklearn")
     maker = FeatureMaker()
-    maker.features("warm", "up", "en")
+    maker.load()
     totals: dict[str, list[float]] = {}
     print(f"{'file':<28}{'way':<34}{'F1':>7}{'per CPU s':>11}")
     for path in arguments.files:

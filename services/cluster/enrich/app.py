@@ -17,6 +17,7 @@ from typing import Any
 
 import faust
 from aiokafka.errors import KafkaError
+from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as faust_driver
 from pydantic import Field
 
@@ -69,6 +70,13 @@ class _CommittedTransport(faust_driver.Transport):
     Consumer = _CommittedConsumer
 
 
+class _NoTables(TableManager):
+    async def on_start(self) -> None:
+        """Begin at once: Faust's own waits a second for tables, of which this app has none."""
+        await self._update_channels()
+        await self.recovery.start()
+
+
 def make_app(
     settings: EnrichSettings, enrich: Callable[[Sequence[SourceRecord]], Sequence[Decision]], fail: Callable[[BaseException], None]
 ) -> Any:
@@ -93,6 +101,7 @@ def make_app(
         loghandlers=[],
         datadir=str(Path(gettempdir()) / GROUP),  # it keeps nothing there, but makes the folder
         reply_create_topic=False,
+        TableManager=_NoTables,
     )
     app.transport = _CommittedTransport(app.conf.broker_consumer, app, app.loop)
     source = app.topic(ARTICLES.name, value_serializer="raw", key_serializer="raw")
@@ -220,9 +229,9 @@ class Enricher:
         self._one_at_a_time = Lock()
 
     def load(self) -> None:
-        """Load the encoders, a second's work. Records that come meanwhile wait for it."""
+        """Load the encoders. Records that come meanwhile wait for it."""
         with self._one_at_a_time:
-            self._maker.features("warm", "up", "en")
+            self._maker.load()
 
     def __call__(self, records: Sequence[SourceRecord]) -> list[Decision]:
         """Decide for each record, in order. Encodes all their texts together."""

@@ -6,6 +6,7 @@ Pure and total: any title and any text give `Features`, the same ones whatever e
 import math
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from zlib import crc32
 
@@ -44,6 +45,13 @@ class FeatureMaker:
     def __init__(self, encoder: SentenceEncoder | None = None, english: EnglishEncoder | None = None) -> None:
         self._encoder = encoder if encoder is not None else SentenceEncoder()
         self._english = english if english is not None else EnglishEncoder()
+
+    def load(self) -> None:
+        """Load the encoders, side by side: a second's work that the first article waits for otherwise."""
+        with ThreadPoolExecutor(1) as beside:
+            english = beside.submit(self._english.encode, "warm up")
+            self._encoder.encode(["warm up"])
+            english.result()
 
     def features_of(self, articles: Iterable[tuple[str, str, str]]) -> list[Features]:
         """Give the features of (title, text, language) triples; each is what it would be alone.
