@@ -79,9 +79,9 @@ def configure(settings: Settings, *, service: str) -> None:
 
 
 def without_passwords(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Mask the password that an event's `url` may hold, as a feed's of a paying reader does."""
+    """Mask the secret that an event's `url` may hold, as a feed's of a paying reader does."""
     url = event.get("url")
-    if isinstance(url, str) and "@" in url:
+    if isinstance(url, str) and ("@" in url or "=" in url):
         event["url"] = masked(url)
     return event
 

@@ -1,6 +1,7 @@
 """Settings from the environment, prefix `SLUGLINE_`. All wrong ones are named at once, with what they allow, before anything starts."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -159,18 +160,22 @@ def unreadable(name: str, path: str) -> Iterator[tuple[str, str]]:
         yield name, f"names {path}, which {'may not be read by this user' if Path(path).is_file() else 'is no file'}"
 
 
+_SECRET_PARAMETER: Final = re.compile(
+    r"([?&](?:[^=&#]*(?:passw|token|secret|api[-_]?key|signature)[^=&#]*|key|sig|auth|pass|pwd)=)[^&#]*", re.IGNORECASE
+)
+"""As in the newest migration that has the view `freshness_by_feed`, whose test compares them."""
+
+
 def masked(url: str) -> str:
-    """Give a URL for people and logs: with asterisks in place of its password."""
+    """Give a URL for people and logs: with asterisks in place of its password, and of parameters that are called like a secret."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return "***"
-    user, at, place = parts.netloc.rpartition("@")
+    user, _, place = parts.netloc.rpartition("@")
     name, colon, _ = user.partition(":")
-    if not colon and "password" not in parts.query:
-        return url
-    query = "&".join(f"{part.partition('=')[0]}=***" if "password" in part.partition("=")[0] else part for part in parts.query.split("&"))
-    return parts._replace(netloc=f"{name}:***@{place}" if colon else f"{user}{at}{place}", query=query).geturl()
+    shown = parts._replace(netloc=f"{name}:***@{place}").geturl() if colon else url
+    return _SECRET_PARAMETER.sub(r"\1***", shown)
 
 
 def _shown(settings: type[Settings], fault: Mapping[str, Any]) -> str:

@@ -106,4 +106,7 @@ def test_a_password_is_masked_wherever_it_stands() -> None:
     assert masked("postgresql://u@h/d?password=hush&x=1") == "postgresql://u@h/d?password=***&x=1"
     assert masked("postgresql://u:hu@sh@h:5432/d") == "postgresql://u:***@h:5432/d"
     assert masked("postgresql:///d") == "postgresql:///d"
+    assert masked("https://outlet.example/rss?Token=hush&page=2") == "https://outlet.example/rss?Token=***&page=2"
+    assert masked("https://outlet.example/rss?a=1&api_key=hush#top") == "https://outlet.example/rss?a=1&api_key=***#top"
+    assert masked("https://outlet.example/rss?keyword=port&author=dana") == "https://outlet.example/rss?keyword=port&author=dana"
     assert "hush" not in repr(Settings(kafka_password="hush"))

@@ -164,7 +164,7 @@ async def test_a_reader_may_read_the_views_and_nothing_else(settings: PublishSet
         await admin.close()
 
 
-async def test_readers_see_no_password_of_a_feed(connection: Connection) -> None:
+async def test_readers_see_no_secret_of_a_feed(connection: Connection) -> None:
     """The view masks URLs just as logs do."""
     urls = (
         "https://reader:s3cret@outlet.example/rss",
@@ -173,6 +173,8 @@ async def test_readers_see_no_password_of_a_feed(connection: Connection) -> None
         "https://outlet.example/rss?password=s3cret&api_password=s3cret&x=1",
         "https://outlet.example:8080/a:b@c?to=d:e@f.example",
         "https://token@outlet.example:443/rss",
+        "https://outlet.example/rss?Key=s3cret&access_token=s3cret&keyword=port",
+        "https://outlet.example/rss?API-KEY=s3cret#sig=1",
     )
     await load(connection, *(feed(f"feed{number}", url=url) for number, url in enumerate(urls)))
     shown = {row["url"] for row in await connection.fetch("SELECT url FROM freshness_by_feed")}
