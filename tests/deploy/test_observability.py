@@ -70,6 +70,25 @@ def test_every_service_is_scraped_and_missed() -> None:
     assert set(re.findall(r'absent\(up\{job="slugline",component="(\w+)"\}\)', down["expr"])) == enabled
 
 
+def test_spans_find_their_way_through_compose() -> None:
+    """From the services to the collector to Jaeger, Prometheus reads the collector's own metrics, and nothing is named that is not there."""
+    config = yaml.safe_load((OBSERVABILITY / "collector.yml").read_text())
+    composed = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    [(exporter, to)] = config["exporters"].items()
+    [pipeline] = config["service"]["pipelines"].values()
+    assert pipeline == {"receivers": list(config["receivers"]), "processors": list(config["processors"]), "exporters": [exporter]}
+    assert to["endpoint"] == "jaeger:4317"
+    assert set(composed["jaeger"]["networks"]) & set(composed["collector"]["networks"])
+    assert all(set(composed[name]["networks"]) & set(composed["collector"]["networks"]) for name in set(SERVICES) & set(composed))
+    port = config["receivers"]["otlp"]["protocols"]["http"]["endpoint"].rpartition(":")[2]
+    assert f"http://collector:{port}" in (OBSERVABILITY / "README.md").read_text()
+    [reader] = config["service"]["telemetry"]["metrics"]["readers"]
+    scraped = yaml.safe_load((OBSERVABILITY / "prometheus.yml").read_text())["scrape_configs"]
+    assert [job["static_configs"][0]["targets"] for job in scraped if job["job_name"] == "collector"] == [
+        [f"collector:{reader['pull']['exporter']['prometheus']['port']}"]
+    ]
+
+
 @pytest.mark.parametrize("path", sorted(RUNBOOKS.glob("*.md")), ids=lambda path: path.stem)
 def test_commands_of_runbooks_exist(path: Path) -> None:
     """Whoever is called at night can type what the page says."""
