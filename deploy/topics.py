@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shared import topics
+from shared.access import ACCESS
 from shared.errors import InvalidSetting
 from shared.kafka import acls as kafka_acls
 from shared.kafka import admin as kafka_admin
@@ -51,12 +52,28 @@ def apply(replication: Replication = None) -> None:
 
 
 @app.command()
-def check(replication: Replication = None) -> None:
-    """Say how the broker's topics differ from the table; exit code 1 if they do. Nothing is changed."""
+def check(
+    replication: Replication = None,
+    service: Annotated[
+        str | None,
+        typer.Option(
+            "--for", metavar="SERVICE", help="Look only whether this service's topics are there, for which its own user suffices."
+        ),
+    ] = None,
+) -> None:
+    """Say how the broker's topics differ from the table; exit code 1 if they do. Nothing is changed.
+
+    Example: slugline topics check --for fetch
+    """
     settings = TopicSettings.load()
+    if service is not None and service not in ACCESS:
+        raise InvalidSetting(f"--for is one of {', '.join(ACCESS)}, not {service!r}; other services have nothing to do with Kafka")
+    wanted = topics.ALL if service is None else tuple(dict.fromkeys((*ACCESS[service].reads, *ACCESS[service].writes)))
 
     async def work() -> list[Difference]:
         async with kafka_admin.connected(settings) as admin:
+            if service is not None:
+                return await kafka_admin.check_presence(admin, wanted)
             return await kafka_admin.check(
                 admin, topics_kept(RetentionSettings.load()), replication=replication or settings.kafka_replication
             )
@@ -66,7 +83,7 @@ def check(replication: Replication = None) -> None:
     if differences:
         _print_differences(console, differences)
         raise typer.Exit(1)
-    console.print(f"{len(topics.ALL)} topics are as they should be")
+    console.print(f"{len(wanted)} topics are as they should be")
 
 
 @app.command()

@@ -14,7 +14,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from jsonschema import Draft202012Validator
 from deploy.cli import SERVICES
 from deploy.helm import generate
 from deploy.observability import dashboards
+from shared.access import ACCESS
 from shared.kafka.admin import REPLICATED
 from shared.retention import RetentionSettings, topics_kept
 from shared.settings import PREFIX
@@ -57,7 +58,17 @@ CUSTOM: Final = {
     "KafkaUser": ("kafka.strimzi.io/v1", "authentication", "authorization"),
 }
 """Kinds that Kubernetes does not define, with the version that serves them and what their `spec` must have."""
-_KAFKA_ACCESS: Final = ("KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_MECHANISM", "KAFKA_USERNAME", "KAFKA_PASSWORD", "KAFKA_CA_FILE")
+WORKLOADS: Final = frozenset({"Deployment", "StatefulSet"})
+_KAFKA_ACCESS: Final = (
+    "KAFKA_SECURITY_PROTOCOL",
+    "KAFKA_SASL_MECHANISM",
+    "KAFKA_USERNAME",
+    "KAFKA_PASSWORD",
+    "KAFKA_CA_FILE",
+    "KAFKA_PASSWORD_FILE",
+    "KAFKA_CERTIFICATE_FILE",
+    "KAFKA_KEY_FILE",
+)
 UNSETTABLE: Final = {"poll": ("GROUP_INSTANCE_ID",), "fetch": ("GROUP_INSTANCE_ID",), "web": _KAFKA_ACCESS, "webhooks": _KAFKA_ACCESS}
 """What no value sets: a Deployment's pods have no lasting names, so two of one name would fence each other; web and webhooks read rows."""
 REFUSED: Final = (
@@ -77,6 +88,9 @@ REFUSED: Final = (
     ("httpRoute.enabled=true", "/httpRoute/parentRefs"),
     ("strimzi.topics.enabled=true", "/strimzi/cluster"),
     ("jobs.mode=never", "/jobs/mode"),
+    ("strimzi.cluster=a,strimzi.users.enabled=true,kafka.security.protocol=SASL_SSL", "jobs.mode"),
+    ("strimzi.cluster=a,strimzi.users.enabled=true,strimzi.topics.enabled=true", "kafka.security.protocol SASL_SSL"),
+    ("strimzi.cluster=a,strimzi.users.enabled=true,strimzi.users.authentication=tls", "kafka.security.protocol SSL"),
 )
 """Values that the chart must refuse, each with what the message must name."""
 
@@ -133,7 +147,9 @@ def _chart() -> None:
     for values in matrix:
         _run([helm, "lint", "--strict", "--quiet", chart, "--values", str(values)])
         rendered = _run([helm, "template", "slugline", chart, "--namespace", "news", "--values", str(values)])
-        _validate(validate, list(_documents(rendered)), values.name)
+        documents = list(_documents(rendered))
+        _validate(validate, documents, values.name)
+        _least(documents, yaml.safe_load(values.read_text(encoding="utf-8")), values.name)
     first = str(generate.CHART / "ci" / "default.yaml")
     for setting, named in REFUSED:
         done = subprocess.run(  # noqa: S603 - helm, found above
@@ -141,6 +157,29 @@ def _chart() -> None:
         )
         if done.returncode == 0 or named not in done.stderr:
             raise CheckFailed(f"--set {setting} is not refused with a message that names {named}: {done.stderr}")
+
+
+def _least(documents: list[dict[str, Any]], given: dict[str, Any], values: str) -> None:
+    """See that a service's pod holds no other's secret, least of all the operator's and the migrator's, and waits with its own."""
+    migrator = (given["database"]["existingSecret"]["name"], given["database"]["existingSecret"].get("migratorKey"))
+    for document in documents:
+        service = document["metadata"]["labels"].get("app.kubernetes.io/component") if document["kind"] in WORKLOADS else None
+        if service not in SERVICES:
+            continue
+        pod = document["spec"]["template"]["spec"]
+        own = _secrets(pod["containers"])
+        if more := _secrets(pod.get("initContainers", ())) - own:
+            raise CheckFailed(f"{values}: {service} waits with what it does not have itself: {sorted(more)}")
+        mounted = {volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
+        others = {name for name in mounted | {name for name, _ in own} for user in ACCESS if user != service and name.endswith(f"-{user}")}
+        if others or migrator in own:
+            raise CheckFailed(f"{values}: {service} holds what is another's: {sorted(others) or migrator}")
+
+
+def _secrets(containers: Iterable[dict[str, Any]]) -> set[tuple[str, str]]:
+    """Give the secrets and their keys that containers' environments take."""
+    references = [variable.get("valueFrom", {}).get("secretKeyRef") for container in containers for variable in container["env"]]
+    return {(reference["name"], reference["key"]) for reference in references if reference}
 
 
 def _settings() -> None:
@@ -164,7 +203,7 @@ def _settings() -> None:
             variable["name"] for container in document["spec"]["template"]["spec"]["containers"] for variable in container["env"]
         }
         for document in _documents(rendered)
-        if document["kind"] in {"Deployment", "StatefulSet"}
+        if document["kind"] in WORKLOADS
     }
     [job] = [document for document in _documents(rendered) if document["kind"] == "Job"]
     in_job = {variable["name"] for container in job["spec"]["template"]["spec"]["containers"] for variable in container["env"]}
@@ -177,6 +216,8 @@ def _settings() -> None:
     for service in SERVICES:
         wanted = {f"{PREFIX}{name.upper()}" for name in generate.settings_of(service).model_fields}
         wanted -= {f"{PREFIX}{name}" for name in UNSETTABLE.get(service, ())}
+        if f"{PREFIX}KAFKA_PASSWORD_FILE" in found[service]:
+            wanted.discard(f"{PREFIX}KAFKA_PASSWORD")  # the one takes the other's place
         if missing := sorted(wanted - found.get(service, set())):
             raise CheckFailed(f"no value sets {', '.join(missing)} of {service}")
 

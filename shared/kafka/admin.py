@@ -142,6 +142,20 @@ async def check(admin: AIOKafkaAdminClient, wanted: Sequence[Topic] = topics.ALL
     return _differences(wanted, await _describe(admin, wanted), replication or await _default_replication(admin))
 
 
+async def check_presence(admin: AIOKafkaAdminClient, wanted: Sequence[Topic]) -> list[Difference]:
+    """Give which topics are missing or have other partitions; for users who may not ask for settings.
+
+    One that the user may not see counts as missing.
+    """
+    partitions = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics() if not topic["error_code"]}
+    missing = [Difference(topic.name, "topic", "present", "missing", "apply") for topic in wanted if topic.name not in partitions]
+    return missing + [
+        Difference(topic.name, "partitions", str(topic.partitions), str(partitions[topic.name]), "operation")
+        for topic in wanted
+        if partitions.get(topic.name, topic.partitions) != topic.partitions
+    ]
+
+
 async def recreate(admin: AIOKafkaAdminClient, wanted: Sequence[Topic] = topics.ALL) -> None:
     """Delete the topics with all they hold, and our groups, and create the topics anew: for tests, whose broker holds nothing of worth.
 

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,18 @@ async def test_ingest_reads_no_stories(guarded: SecuredBroker) -> None:
         with pytest.raises(TopicAuthorizationFailedError):
             await read(guarded, user, STORIES.name)
     assert await read(guarded, "slugline-reader", STORIES.name) == []
+
+
+async def test_its_own_user_tells_a_service_whether_its_topics_are_there(guarded: SecuredBroker) -> None:
+    """As pods wait for them: who may not see a topic misses it."""
+    for name in ("fetch", "link", "brief"):
+        wanted = (*ACCESS[name].reads, *ACCESS[name].writes)
+        async with kafka_admin.connected(guarded.settings(f"slugline-{name}")) as admin:
+            assert await kafka_admin.check_presence(admin, wanted) == []
+            assert await kafka_admin.check_presence(admin, ALL) != []
+    async with kafka_admin.connected(guarded.settings(ADMINISTRATOR)) as admin:
+        [more] = await kafka_admin.check_presence(admin, [replace(STORIES, partitions=STORIES.partitions + 1)])
+    assert (more.setting, more.found, more.remedy) == ("partitions", str(STORIES.partitions), "operation")
 
 
 async def read(broker: SecuredBroker, user: str, topic: str) -> list[Any]:

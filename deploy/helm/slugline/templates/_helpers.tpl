@@ -71,10 +71,14 @@ capabilities: {drop: [ALL]}
       key: {{ default $secret.key $own | quote }}
 {{- end -}}
 
-{{/* How a user of Kafka gets in. Takes dict root and user, which is a service or operator. */}}
+{{- define "slugline.usesKafka" -}}
+{{- if not (has . (list "webhooks" "web")) -}}true{{- end -}}
+{{- end -}}
+
+{{/* How a user of Kafka gets in. Takes dict root, user, which is a service or operator, and settings. */}}
 {{- define "slugline.kafkaEnv" -}}
 {{- $security := .root.Values.kafka.security -}}
-{{- $strimzi := ternary (printf "%s-%s" (include "slugline.fullname" .root) .user) "" .root.Values.strimzi.users.enabled -}}
+{{- $strimzi := include "slugline.kafkaUser" . -}}
 - name: SLUGLINE_KAFKA_SECURITY_PROTOCOL
   value: {{ $security.protocol }}
 {{- if hasPrefix "SASL" $security.protocol }}
@@ -82,11 +86,18 @@ capabilities: {drop: [ALL]}
   value: {{ $security.mechanism }}
 - name: SLUGLINE_KAFKA_USERNAME
   value: {{ default ($security.username | replace "{service}" .user) $strimzi | quote }}
+{{- if not .settings.kafka_password_file }}
 - name: SLUGLINE_KAFKA_PASSWORD
   valueFrom:
     secretKeyRef:
       name: {{ default ($security.existingSecret.name | replace "{service}" .user) $strimzi | quote }}
       key: {{ ternary "password" $security.existingSecret.key (ne $strimzi "") | quote }}
+{{- end }}
+{{- else if $strimzi }}
+- name: SLUGLINE_KAFKA_CERTIFICATE_FILE
+  value: /etc/slugline/kafka-user/user.crt
+- name: SLUGLINE_KAFKA_KEY_FILE
+  value: /etc/slugline/kafka-user/user.key
 {{- end }}
 {{- if include "slugline.kafkaCa" .root }}
 - name: SLUGLINE_KAFKA_CA_FILE
@@ -98,31 +109,52 @@ capabilities: {drop: [ALL]}
 {{- if and (hasSuffix "SSL" .Values.kafka.security.protocol) .Values.kafka.security.caSecret.name -}}true{{- end -}}
 {{- end -}}
 
-{{- define "slugline.kafkaCaMount" -}}
-{{- if include "slugline.kafkaCa" . -}}
+{{/* The KafkaUser, and with it the secret, of a user where Strimzi makes them. Takes dict root and user. */}}
+{{- define "slugline.kafkaUser" -}}
+{{- if .root.Values.strimzi.users.enabled -}}{{ include "slugline.fullname" .root }}-{{ .user }}{{- end -}}
+{{- end -}}
+
+{{- define "slugline.kafkaByCertificate" -}}
+{{- if and .Values.strimzi.users.enabled (eq .Values.strimzi.users.authentication "tls") -}}true{{- end -}}
+{{- end -}}
+
+{{- define "slugline.kafkaMounts" -}}
+{{- if include "slugline.kafkaCa" . }}
 - {name: kafka-ca, mountPath: /etc/slugline/kafka, readOnly: true}
-{{- end -}}
+{{- end }}
+{{- if include "slugline.kafkaByCertificate" . }}
+- {name: kafka-user, mountPath: /etc/slugline/kafka-user, readOnly: true}
+{{- end }}
 {{- end -}}
 
-{{- define "slugline.kafkaCaVolume" -}}
-{{- if include "slugline.kafkaCa" . -}}
+{{/* Takes dict root and user. */}}
+{{- define "slugline.kafkaVolumes" -}}
+{{- if include "slugline.kafkaCa" .root }}
 - name: kafka-ca
-  secret: {secretName: {{ .Values.kafka.security.caSecret.name | quote }}}
-{{- end -}}
+  secret: {secretName: {{ .root.Values.kafka.security.caSecret.name | quote }}}
+{{- end }}
+{{- if include "slugline.kafkaByCertificate" .root }}
+- name: kafka-user
+  secret: {secretName: {{ include "slugline.kafkaUser" . | quote }}}
+{{- end }}
 {{- end -}}
 
-{{/* The environment of a container. Takes dict root, name (of a service; empty for jobs) and settings. */}}
+{{/*
+The environment of a container. Takes dict root, name (of a service; operator for one who gives commands; empty for jobs), kafka and
+database (whether it uses them), settings and extraEnv.
+*/}}
 {{- define "slugline.env" -}}
 {{- $root := .root -}}
+{{- $settings := merge (dict) (default (dict) .settings) $root.Values.settings -}}
 - name: SLUGLINE_KAFKA_BOOTSTRAP_SERVERS
   value: {{ $root.Values.kafka.bootstrapServers | quote }}
-{{- if not (has .name (list "webhooks" "web")) }}
-{{ include "slugline.kafkaEnv" (dict "root" $root "user" (default "operator" .name)) }}
+{{- if .kafka }}
+{{ include "slugline.kafkaEnv" (dict "root" $root "user" (default "operator" .name) "settings" $settings) }}
 {{- end }}
 {{- if .database }}
 {{ include "slugline.databaseEnv" (dict "root" $root "name" .name) }}
 {{- end }}
-{{- if .name }}
+{{- if has .name (keys $root.Values.services) }}
 - name: SLUGLINE_HEALTH_HOST
   value: "0.0.0.0"
 - name: SLUGLINE_HEALTH_PORT
@@ -145,8 +177,7 @@ capabilities: {drop: [ALL]}
       name: {{ $root.Values.services.brief.modelKey.name | quote }}
       key: {{ $root.Values.services.brief.modelKey.key | quote }}
 {{- end }}
-{{- $settings := merge (dict) (default (dict) .settings) $root.Values.settings }}
-{{- if not .name }}
+{{- if has .name (list "" "operator") }}
 - name: SLUGLINE_KAFKA_REPLICATION
   value: {{ include "slugline.text" $root.Values.kafka.replication | quote }}
 {{- /* Topics keep what the materialiser's rows are kept by. */}}
@@ -155,8 +186,11 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 {{- range $setting, $value := $settings }}
+{{- /* A password or certificate for Kafka without its protocol would be a fault. */}}
+{{- if or $.kafka (not (hasPrefix "kafka_" $setting)) }}
 - name: SLUGLINE_{{ upper $setting }}
   value: {{ include "slugline.text" $value | quote }}
+{{- end }}
 {{- end }}
 {{- with concat (default (list) $root.Values.extraEnv) (default (list) .extraEnv) }}
 {{ toYaml . }}
@@ -180,7 +214,9 @@ capabilities: {drop: [ALL]}
 {{- define "slugline.pod" -}}
 {{- $root := .root -}}
 {{- $service := index $root.Values.services .name -}}
-{{- $database := include "slugline.usesDatabase" .name -}}
+{{- $database := eq (include "slugline.usesDatabase" .name) "true" -}}
+{{- $kafka := eq (include "slugline.usesKafka" .name) "true" -}}
+{{- $env := include "slugline.env" (dict "root" $root "name" .name "kafka" $kafka "database" $database "settings" $service.settings "extraEnv" $service.extraEnv) -}}
 metadata:
   labels:
     {{- include "slugline.labels" $root | nindent 4 }}
@@ -207,14 +243,16 @@ spec:
   securityContext:
     {{- include "slugline.podSecurity" $root | nindent 4 }}
   {{- if eq $root.Values.jobs.mode "plain" }}
+  {{- $waits := concat (ternary (list (list "topics" "check" "--for" .name)) (list) $kafka) (ternary (list (list "db" "check")) (list) $database) }}
+  # They come in as the service does, with no more rights.
   initContainers:
-    {{- range $wait := ternary (list "topics" "db") (list "topics") (eq $database "true") }}
-    - name: wait-for-{{ $wait }}
+    {{- range $wait := $waits }}
+    - name: wait-for-{{ first $wait }}
       image: {{ include "slugline.image" $root | quote }}
       imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-      args: [{{ $wait }}, check]
+      args: [{{ join ", " $wait }}]
       env:
-        {{- include "slugline.env" (dict "root" $root "name" "" "database" (eq $wait "db") "extraEnv" $service.extraEnv) | nindent 8 }}
+        {{- $env | nindent 8 }}
       {{- with concat (default (list) $root.Values.extraEnvFrom) (default (list) $service.extraEnvFrom) }}
       envFrom:
         {{- toYaml . | nindent 8 }}
@@ -225,7 +263,7 @@ spec:
         {{- toYaml $root.Values.jobs.resources | nindent 8 }}
       volumeMounts:
         - {name: tmp, mountPath: /tmp}
-        {{- with include "slugline.kafkaCaMount" $root }}
+        {{- with ternary (include "slugline.kafkaMounts" $root) "" $kafka | trim }}
         {{- . | nindent 8 }}
         {{- end }}
         {{- with $root.Values.extraVolumeMounts }}
@@ -239,7 +277,7 @@ spec:
       imagePullPolicy: {{ $root.Values.image.pullPolicy }}
       args: [run, {{ .name }}]
       env:
-        {{- include "slugline.env" (dict "root" $root "name" .name "database" (eq $database "true") "settings" $service.settings "extraEnv" $service.extraEnv) | nindent 8 }}
+        {{- $env | nindent 8 }}
       {{- with concat (default (list) $root.Values.extraEnvFrom) (default (list) $service.extraEnvFrom) }}
       envFrom:
         {{- toYaml . | nindent 8 }}
@@ -273,7 +311,7 @@ spec:
         {{- toYaml $service.resources | nindent 8 }}
       volumeMounts:
         - {name: tmp, mountPath: /tmp}
-        {{- with include "slugline.kafkaCaMount" $root }}
+        {{- with ternary (include "slugline.kafkaMounts" $root) "" $kafka | trim }}
         {{- . | nindent 8 }}
         {{- end }}
         {{- with $root.Values.extraVolumeMounts }}
@@ -282,7 +320,7 @@ spec:
   volumes:
     - name: tmp
       emptyDir: {sizeLimit: 256Mi}
-    {{- with include "slugline.kafkaCaVolume" $root }}
+    {{- with ternary (include "slugline.kafkaVolumes" (dict "root" $root "user" .name)) "" $kafka | trim }}
     {{- . | nindent 4 }}
     {{- end }}
     {{- with $root.Values.extraVolumes }}
