@@ -104,6 +104,9 @@ class Lexicon:
     spans: frozenset[str] = frozenset()
     """Words before a day that make it a span: "since"."""
     relative_days: Mapping[str, int] = field(default_factory=dict)
+    periods: frozenset[str] = frozenset()
+    """ "week", "year": dates where a word of `period_steps` stands before them."""
+    period_steps: Mapping[str, int] = field(default_factory=dict)
     number_words: Mapping[str, float] = field(default_factory=dict)
     scales: Mapping[str, float] = field(default_factory=dict)
     percent: frozenset[str] = frozenset()
@@ -269,6 +272,8 @@ def _build(code: str, raw: dict[str, Any]) -> Lexicon:
         comparing=words("comparing"),
         spans=words("spans"),
         relative_days={word: int(value) for word, value in valued("relative_days")},
+        periods=words("periods"),
+        period_steps={word: int(value) for word, value in valued("period_steps")},
         number_words=dict(valued("number_words")),
         scales=dict(valued("scales")),
         percent=words("percent"),

@@ -42,6 +42,8 @@ class Marks:
     figures: tuple[Figure, ...]
     days: tuple[frozenset[str], ...]
     """Each day spoken of, as the dates that it may be."""
+    periods: tuple[frozenset[str], ...]
+    """ "Last week" and the like, as the dates that it may be."""
     negated: tuple[frozenset[str], ...]
     """For each negation, the terms that it touches."""
     superlatives: tuple[frozenset[str], ...]
@@ -118,6 +120,7 @@ class _Marker:
         self.ends: dict[int, int] = {}
         self.figures: list[tuple[float, bool, int]] = []
         self.days: list[frozenset[str]] = []
+        self.periods: list[frozenset[str]] = []
         self.negations: list[int] = []
         self.highest: list[int] = []
         self.turning: list[tuple[int, int]] = []
@@ -178,6 +181,7 @@ class _Marker:
             name_terms=frozenset([term for run in self.names for term in run]) if self.names else _NONE,
             figures=tuple(self._figures()) if self.figures else (),
             days=tuple(self.days),
+            periods=tuple(self.periods),
             negated=tuple([self._scope(place) for place in self.negations]) if self.negations else (),
             superlatives=tuple([self._raised(place) for place in self.highest]) if self.highest else (),
             turns=self._turns() if self.turning else _NO_TURNS,
@@ -249,6 +253,8 @@ class _Marker:
             if not token.quoted:
                 self.days.append(self._spanned(place, day[0]))
             return day[1]
+        if low in lexicon.periods and place and not token.quoted:
+            self._period(low, self.tokens[place - 1].word.low)
         if word.value is not None and not self._is_compound(place):
             return self._figure(place)
         if low in lexicon.that_verbs and place + 1 < len(self.tokens) and self.tokens[place + 1].word.low in lexicon.linking:
@@ -399,6 +405,23 @@ class _Marker:
                 if month.low in lexicon.months and (month.capital or small_too):
                     return self._date(lexicon.months[month.low], int(word.value)), place + skip + 1
         return None
+
+    def _period(self, period: str, before: str) -> None:
+        """Note "last year" and the like: the year or month that it was, the dates of the week."""
+        step = self.lexicon.period_steps.get(before)
+        if step is None:
+            return
+        day = self.published
+        if day is None:
+            dates = [f"{period} {step}"]
+        elif period == "year":
+            dates = [f"year-{day.year + step}"]
+        elif period == "month":
+            dates = [f"month-{(day.month - 1 + step) % 12 + 1}"]
+        else:
+            monday = day + timedelta(days=7 * step - day.weekday())
+            dates = [(monday + timedelta(days=place)).isoformat() for place in (range(7) if period == "week" else (5, 6))]
+        self.periods.append(frozenset(dates))
 
     def _spanned(self, place: int, dates: frozenset[str]) -> frozenset[str]:
         """Tell "since October" from "in October"."""

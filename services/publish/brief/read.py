@@ -51,6 +51,8 @@ class Reading:
     full_names: dict[str, tuple[str, ...]]
     """A name's last term → the longest run that it ends."""
     days: frozenset[str]
+    values: frozenset[str]
+    """Every number that it gives."""
     hero: str
     """The name that most of its sentences have."""
     spread: dict[str, int]
@@ -109,6 +111,7 @@ def read_article(source: Source, limits: Limits = DEFAULT_LIMITS) -> Reading:
     names: set[str] = set()
     spread: dict[str, int] = {}
     days: set[str] = set()
+    values: set[str] = set()
     for statement in (heading, *body):
         marks = statement.marks
         for run in marks.names:
@@ -119,6 +122,10 @@ def read_article(source: Source, limits: Limits = DEFAULT_LIMITS) -> Reading:
             spread[term] = spread.get(term, 0) + 1
         if marks.days:
             days.update(*marks.days)
+        if marks.periods:
+            days.update(*marks.periods)
+        if marks.figures:
+            values.update([figure.value for figure in marks.figures])
     offices = title_terms(source.language).intersection(spread)
     hero = max(full, key=lambda name: (spread[name] + IN_TITLE * (name in heading.marks.terms), name), default="")
     return Reading(
@@ -133,6 +140,7 @@ def read_article(source: Source, limits: Limits = DEFAULT_LIMITS) -> Reading:
         offices,
         full,
         frozenset(days),
+        frozenset(values),
         hero,
         spread,
         limits.text_chars,

@@ -13,7 +13,7 @@ from services.publish.brief.limits import DEFAULT_LIMITS, Limits
 from services.publish.brief.marks import Marks
 from services.publish.brief.read import Reading, Statement
 from services.publish.brief.sift import find_flaw
-from services.publish.brief.support import CORE, check_around, covered, hoped
+from services.publish.brief.support import CORE, check_around, covered, hoped, may_state
 from services.publish.brief.trim import trim
 from services.publish.brief.words import families
 
@@ -62,7 +62,7 @@ COPY = 0.5
 """Share of an article's sentences that stand word for word in another, from which the two are one outlet's report."""
 TRIMS = 2
 """Last clauses that are cut off a sentence at most, to find what more articles state."""
-CHECKS = 4
+CHECKS = 8
 """Passages of an article that are checked for one sentence, the likeliest first."""
 
 
@@ -349,11 +349,15 @@ class _Index:
             if place in stating:
                 continue
             statements = self._statements[place]
+            doubt = -min(passages)[0] >= DOUBT
+            if not may_state(marks, self._readings[place]):
+                doubted += doubt
+                continue
             own_shares = shares[self._starts[place] : self._starts[place] + len(statements)].tolist()
             for _, at in sorted(passages)[:CHECKS]:
                 if check_around(marks, self._readings[place], statements, at, own_shares, limits) is not None:
                     stating.add(place)
                     break
             else:
-                doubted += -min(passages)[0] >= DOUBT
+                doubted += doubt
         return tuple(sorted(stating)), len(likely.keys() - stating), doubted

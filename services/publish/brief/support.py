@@ -78,6 +78,8 @@ def find_evidence(marks: Marks, article: Reading, limits: Limits = DEFAULT_LIMIT
     """Find the passage of an article that states a sentence, the surest first; None if there is none."""
     if not marks.weight:
         return None
+    if not may_state(marks, article):
+        return None
     statements = (article.title, *article.body)
     kin = families(article.source.language)
     shares = [hoped(marks, statement.marks, kin) for statement in statements]
@@ -87,6 +89,17 @@ def find_evidence(marks: Marks, article: Reading, limits: Limits = DEFAULT_LIMIT
         if found is not None:
             return found
     return None
+
+
+def may_state(marks: Marks, article: Reading) -> bool:
+    """Say whether an article has what any passage of it would have to have: numbers, days, quotations, something of each name."""
+    values, days = article.values, article.days
+    return (
+        all(figure.value in values for figure in marks.figures)
+        and not any(days.isdisjoint(day) for day in marks.days)
+        and not any(article.spread.keys().isdisjoint(run) for run in marks.names)
+        and _has_quotes(marks, article)
+    )
 
 
 def covered(marks: Marks, by: Marks) -> float:
@@ -116,14 +129,13 @@ def check_around(
 ) -> Evidence | None:
     """Check the passages that hold one sentence: alone, then with its neighbours.
 
-    `statements` is title and body, `place` an index of it, and `shares` what each contains of the sentence by `covered`.
+    The article is one that `may_state` it. `statements` is its title and body, `place` an index of it, and `shares` what each contains of
+    the sentence by `covered`.
     """
     spans = ((place, place), (place - 1, place), (place, place + 1), (place - 1, place + 1)) if place > 0 else ((0, 0), (0, 1))
     named = sum([marks.terms[term] for term in marks.name_terms]) / marks.weight if marks.names else 0.0
     least = limits.coverage - named - HOPE
     values = {figure.value for figure in marks.figures}
-    if not _has_quotes(marks, article):
-        return None
     for first, last in spans:
         if (first < 1 and last > 1) or last >= len(statements) or sum(shares[first : last + 1]) < least:
             continue
@@ -171,7 +183,7 @@ def check(
         return coverage, Fault.NAMES
     if missing and _lacks_detail(marks, missing):
         return coverage, Fault.DETAIL
-    if not _has_days(marks, passage, article):
+    if not _has_days(marks, passage, article) or not _has_periods(marks, passage, article):
         return coverage, Fault.DAYS
     if not _has_negations(marks, passage, kin):
         return coverage, Fault.NEGATION
@@ -373,6 +385,15 @@ def _has_days(marks: Marks, passage: Sequence[Marks], article: Reading) -> bool:
         if any(day & other for other in here):
             continue
         if here or not day & article.days:
+            return False
+    return True
+
+
+def _has_periods(marks: Marks, passage: Sequence[Marks], article: Reading) -> bool:
+    """Say whether "last year" and the like are the article's, too; the year may stand there as a number."""
+    for period in marks.periods:
+        named = {f"year-{figure.value}" for part in passage for figure in part.figures}
+        if not period & (article.days | named):
             return False
     return True
 

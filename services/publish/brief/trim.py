@@ -49,7 +49,7 @@ def trim(statement: Statement, article: Reading, limits: Limits = DEFAULT_LIMITS
             continue
         text = statement.text[: kept[-1].end].rstrip()
         if is_closed(text):
-            text = f"{text}."
+            text = text if text.endswith(".") else f"{text}."  # "U.S." has its point
             published = article.source.published_at.date() if article.source.published_at else None
             marks = mark(text, kept, lexicon, article.known, article.halves, published)
             yield Statement(text, statement.position, statement.paragraph, True, marks, kept)

@@ -139,6 +139,7 @@ def know_word(surface: str, language: str) -> Word:
         or low in lexicon.weekdays
         or low in lexicon.months
         or low in lexicon.relative_days
+        or low in lexicon.periods
         or low in lexicon.percent
         or low in lexicon.pair_starts
         or low in lexicon.that_verbs
