@@ -68,7 +68,9 @@ def check(
     settings = TopicSettings.load()
     if service is not None and service not in ACCESS:
         raise InvalidSetting(f"--for is one of {', '.join(ACCESS)}, not {service!r}; other services have nothing to do with Kafka")
-    wanted = topics.ALL if service is None else tuple(dict.fromkeys((*ACCESS[service].reads, *ACCESS[service].writes)))
+    wanted = list(
+        topics.ALL if service is None else {topic.name: topic for topic in (*ACCESS[service].reads, *ACCESS[service].writes)}.values()
+    )
 
     async def work() -> list[Difference]:
         async with kafka_admin.connected(settings) as admin:
