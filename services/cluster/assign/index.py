@@ -2,7 +2,7 @@
 
 What `links` gives depends only on what the index holds, never on the order in which it came or on what it held before, so an
 index that is filled again (a restart) answers the same to the last bit: sums over articles are of whole numbers, sums within a
-row run in a fixed order, and ties are broken by time and id. BLAS is not used, for its sums differ with the shape of a matrix.
+row run in a fixed order, and ties are broken by time and id. BLAS multiplies whole numbers alone: its sums differ with a matrix's shape.
 """
 
 from array import array
@@ -28,7 +28,7 @@ LEAST_LINK: Final = 0.01
 """Probability below which two articles are not linked at all: it says nothing, and most candidates have less."""
 CANDIDATES: Final = 60
 """Articles that share the most rare words with a new one, which are then compared exactly."""
-POSTINGS_BUDGET: Final = 6_000
+POSTINGS_BUDGET: Final = 3_000
 """Entries of the inverted index that are read for one article, rarest terms first: bounds the work in an index of any size."""
 
 IDF_PRIOR: Final = 50.0
@@ -41,7 +41,7 @@ WORDS_FLOOR: Final = 0.01
 MEANING_FLOOR: Final = 0.05
 
 COUNTED_TOGETHER: Final = 64
-"""Vectors that came or went and are counted at once, before the next question at the latest."""
+"""Vectors that came or went and are added to the moments at once; a question takes those not yet added into account."""
 
 _TERMS = 160
 _TITLE_TERMS = 40
@@ -49,6 +49,8 @@ _ENOUGH_WORDS = 12
 """Words of a text from which on it can be expected to name whom and what another's title names."""
 _DIMENSIONS = 256
 _UNIT = 256.0
+_GRID = 4_096.0
+"""Steps to one of a question's vector: with the moments of a million vectors its products stay below 2^53, which float64 holds exactly."""
 _FIRST_CAPACITY = 256
 _LOG_OF_NONE = np.log(np.float32(0.5))
 _BLOCKS = ("_terms", "_weights", "_names", "_vectors", "_days", "_known", "_alive", "_keys")
@@ -127,9 +129,10 @@ class SimilarityIndex:
         self._query = np.zeros(_FIRST_CAPACITY, np.float32)
         self._sum = np.zeros(_DIMENSIONS, np.int64)
         self._moment = self._usual.copy()
-        self._product = np.empty_like(self._moment)
-        self._uncounted: list[npt.NDArray[np.float64]] = []
-        self._uncounted_times: list[int] = []
+        self._uncounted = np.zeros((COUNTED_TOGETHER, _DIMENSIONS), np.float64)
+        self._uncounted_times = np.zeros(COUNTED_TOGETHER, np.float64)
+        self._uncounted_size = 0
+        self._read: tuple[Features, Decoded] | None = None
         self._allocate(_FIRST_CAPACITY)
 
     def _allocate(self, capacity: int) -> None:
@@ -156,8 +159,10 @@ class SimilarityIndex:
         self.add_decoded(article_id, self.read(features), event_at.timestamp() / 86_400, time_known=time_known)
 
     def read(self, features: Features) -> Decoded:
-        """Read features as this index compares them."""
-        return decode(features, native=self._native)
+        """Read features as this index compares them; who asks for an article's links holds it next."""
+        if self._read is None or self._read[0] is not features:
+            self._read = features, decode(features, native=self._native)
+        return self._read[1]
 
     def add_decoded(self, article_id: UUID, decoded: Decoded, day: float, *, time_known: bool) -> None:
         """Hold an article whose features are decoded. `day`: its time in days since 1970."""
@@ -264,12 +269,15 @@ class SimilarityIndex:
     ) -> tuple[Floats, Floats]:
         if not len(slots):
             return np.zeros((0, len(score.FEATURES)), np.float32), np.zeros(0, np.float32)
-        words, words_above = self._words(places, decoded.weights * idf, slots)
+        terms, weights = self._terms[slots], self._weights[slots]
+        rarities = self._idf(terms)
+        words, words_above = self._words(places, decoded.weights * idf, terms, weights * rarities)
         meaning, meaning_above = self._meaning(decoded.vector, slots)
         rows = np.stack((np.sqrt(words), meaning, np.log1p(words_above), np.log1p(meaning_above)), axis=1).astype(np.float32)
         beside = score.time_log_odds((self._days[slots] - day).astype(np.float32), self._known[slots] & time_known)
         if decoded.names.any():
-            beside += score.apart_log_odds(self._shared_names(decoded, places, idf, slots))
+            shared = self._shared_names(decoded, places, idf, terms, weights, rarities[:, :_TITLE_TERMS], self._names[slots])
+            beside += score.apart_log_odds(shared)
         return rows, beside
 
     # Words
@@ -290,12 +298,10 @@ class SimilarityIndex:
         own = np.float32(np.log(len(self._slots) + IDF_PRIOR)) - np.where(places >= 0, self._log_df[places], _LOG_OF_NONE)
         return places, np.maximum(np.minimum(own, decoded.rarities), np.float32(0.01))
 
-    def _words(self, places: Ints, mine: Floats, slots: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
+    def _words(self, places: Ints, mine: Floats, terms: Ints, theirs: Floats) -> tuple[Floats, Floats]:
         norm = max(float(np.sqrt((mine * mine).sum())), 1e-6)
         held = places >= 0
         self._query[places[held]] = mine[held]
-        terms = self._terms[slots]
-        theirs = self._weights[slots] * self._idf(terms)
         dots = (self._query.take(terms) * theirs).sum(axis=1)
         self._query[places[held]] = 0
         words = dots / (norm * np.maximum(np.sqrt((theirs * theirs).sum(axis=1)), 1e-6))
@@ -304,45 +310,47 @@ class SimilarityIndex:
         spread = float(np.sqrt((unit * unit * share * (1 - share)).sum() * WORDS_SPREAD + WORDS_FLOOR**2))
         return words.astype(np.float32), (words / spread).astype(np.float32)
 
-    def _shared_names(self, decoded: Decoded, places: Ints, idf: Floats, slots: npt.NDArray[np.intp]) -> Floats:
-        """Give how much of the names in one title the other article has, of the two ways the greater; NaN where one has no names."""
-        terms, named, held = self._terms[slots], self._names[slots], places >= 0
-        title = terms[:, :_TITLE_TERMS]
+    def _shared_names(
+        self, decoded: Decoded, places: Ints, idf: Floats, terms: Ints, weights: Floats, rarities: Floats, named: npt.NDArray[np.bool_]
+    ) -> Floats:
+        """Give how much of the names in one title the other article has, of the two ways the greater; NaN where one has no names.
+
+        Of the others: `terms` and `weights`, and of their titles' terms `rarities` and which are `named`.
+        """
+        held = places >= 0
         self._query[places[held]] = 1
-        worth = np.where(named, self._idf(title) ** 2, 0)
-        theirs = (worth * self._query.take(title)).sum(axis=1) / np.maximum(worth.sum(axis=1), 1e-6)
+        worth = np.where(named, rarities**2, 0)
+        theirs = (worth * self._query.take(terms[:, :_TITLE_TERMS])).sum(axis=1) / np.maximum(worth.sum(axis=1), 1e-6)
         self._query[places[held]] = 0
         own = np.flatnonzero(decoded.names[: len(places)])
         known = own[held[own]]
         self._query[places[known]] = idf[known] ** 2
-        mine = (self._query.take(terms) * (self._weights[slots] > 0)).sum(axis=1) / (idf[own] ** 2).sum()
+        mine = (self._query.take(terms) * (weights > 0)).sum(axis=1) / (idf[own] ** 2).sum()
         self._query[places[known]] = 0
         return np.where(named.any(axis=1), np.maximum(theirs, mine), np.nan).astype(np.float32)
 
     # Meaning
 
     def _count(self, vector: npt.NDArray[np.int8], times: int) -> None:
-        self._uncounted.append(vector.astype(np.float64))
-        self._uncounted_times.append(times)
-        if len(self._uncounted) == COUNTED_TOGETHER:
-            self._settle()
+        self._sum += vector if times == 1 else -vector.astype(np.int64)
+        size = self._uncounted_size
+        self._uncounted[size] = vector
+        self._uncounted_times[size] = times
+        self._uncounted_size = size + 1
+        if self._uncounted_size == COUNTED_TOGETHER:
+            # All are whole numbers, so the product of matrices is exact in any order.
+            self._moment += (self._uncounted * self._uncounted_times[:, None]).T @ self._uncounted
+            self._uncounted_size = 0
 
-    def _settle(self) -> None:
-        """Count the vectors that came and went; all are whole numbers, so the product of matrices is exact in any order."""
-        if self._uncounted:
-            vectors, times = np.stack(self._uncounted), np.array(self._uncounted_times, np.float64)
-            self._sum += (times @ vectors).astype(np.int64)
-            if len(vectors) == 1:  # the usual case, by half the time
-                np.multiply(vectors.T * times, vectors, out=self._product)
-            else:
-                np.matmul((vectors * times[:, None]).T, vectors, out=self._product)
-            self._moment += self._product
-            self._uncounted.clear()
-            self._uncounted_times.clear()
+    def _square(self, whole: npt.NDArray[np.float64]) -> float:
+        """Give the sum of the squared products of a vector of whole numbers with all vectors, the usual ones too: exact but for one sum."""
+        size = self._uncounted_size
+        late = self._uncounted[:size]
+        product = self._moment @ whole + ((late @ whole) * self._uncounted_times[:size]) @ late
+        return float((whole * product).sum())
 
     def _meaning(self, vector: npt.NDArray[np.int8], slots: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
         """Cosines of the vectors, the index's mean taken off, and by how many standard deviations they exceed the usual."""
-        self._settle()
         held = len(self._slots)
         centre = (self._sum / (held + MEAN_PRIOR) / _UNIT).astype(np.float32)
         mine = vector.astype(np.float32) / np.float32(_UNIT) - centre
@@ -351,10 +359,8 @@ class SimilarityIndex:
             return np.zeros(len(slots), np.float32), np.zeros(len(slots), np.float32)
         mine /= max(float(np.sqrt((mine * mine).sum())), 1e-6)
         cosines = (theirs * mine).sum(axis=1) / np.maximum(np.sqrt((theirs * theirs).sum(axis=1)), 1e-6)
-        wide = mine.astype(np.float64)
         usual = float((centre * mine).sum()) * held / (held + MEAN_PRIOR)
-        # einsum without `optimize` sums in a fixed order of its own, not by BLAS.
-        moment = float((wide * np.einsum("ij,j->i", self._moment, wide)).sum()) / (_UNIT**2 * (held + SPREAD_PRIOR))
+        moment = self._square(np.rint(mine.astype(np.float64) * _GRID)) / (_GRID**2 * _UNIT**2 * (held + SPREAD_PRIOR))
         variance = moment - usual**2
         spread = np.sqrt(max(variance, 0.0) + MEANING_FLOOR**2)
         return cosines.astype(np.float32), np.maximum(cosines / spread, 0).astype(np.float32)
