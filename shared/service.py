@@ -10,6 +10,7 @@ import uvloop
 
 from shared import logs, traces
 from shared.errors import SluglineError, meant
+from shared.loop import Loop
 from shared.refusals import explain
 from shared.settings import Settings
 
@@ -24,7 +25,7 @@ def main(name: str, settings: S, run: Callable[[S, asyncio.Event], Awaitable[Non
     """Run a service until SIGTERM or SIGINT. Exits with 1, and one log line that says why, when it can't go on."""
     logs.configure(settings, service=name)
     traces.configure(settings, service=name)
-    code = uvloop.run(_main(name, settings, run))
+    code = uvloop.run(_main(name, settings, run), loop_factory=Loop)
     traces.stop()
     sys.exit(code)
 

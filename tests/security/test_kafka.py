@@ -4,14 +4,18 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import uvloop
 from aiokafka import AIOKafkaProducer
 
 from shared.errors import InvalidSetting, SluglineError, Unauthorised, Unreachable
 from shared.kafka import admin as kafka_admin
+from shared.kafka.changelog import read_changelog
 from shared.kafka.client import client_options, start_client
+from shared.loop import Loop
 from shared.settings import Settings
+from shared.topics import POLL_STATE
 from tests.security.certificates import make_authority
-from tests.security.secured import STRANGER, SecuredBroker
+from tests.security.secured import ADMINISTRATOR, STRANGER, SecuredBroker
 
 pytestmark = pytest.mark.stack
 
@@ -99,3 +103,19 @@ async def test_a_key_that_is_no_key_is_told_before_anything_connects(tmp_path: P
     wrong.write_text("nothing")
     with pytest.raises(InvalidSetting, match="SLUGLINE_KAFKA_CA_FILE"):
         Settings.load(kafka_security_protocol="SSL", kafka_ca_file=str(wrong))
+
+
+async def test_a_changelog_is_read_in_time_by_the_loop_of_services(secured: SecuredBroker) -> None:
+    """A broker that does not answer the end of a TLS connection held each partition up for 30 s."""
+    settings = secured.settings(ADMINISTRATOR)
+    async with kafka_admin.connected(settings) as admin:
+        await kafka_admin.recreate(admin)
+
+    async def read() -> list[int | None]:
+        async with asyncio.timeout(10):
+            partitions = range(POLL_STATE.partitions)
+            return await asyncio.gather(
+                *(read_changelog(settings, POLL_STATE.name, at, lambda _k, _v: None, progress=lambda _r, _s: None) for at in partitions)
+            )
+
+    assert await asyncio.to_thread(uvloop.run, read(), loop_factory=Loop) == [None] * POLL_STATE.partitions

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import date
@@ -17,9 +17,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import TopicAuthorizationFailedError
 
+from deploy.cli import SERVICES
 from deploy.erasure import compaction
 from deploy.erasure.needles import Needles
 from deploy.erasure.scan import Found
+from deploy.helm.generate import settings_of
 from deploy.local.demo import register_feeds
 from deploy.local.ports import LOOPBACK, free_ports
 from deploy.local.postgres import ADMIN, Server
@@ -34,6 +36,7 @@ from shared.kafka.client import client_options
 from shared.kafka.refusals import explain
 from shared.topics import ALL, DEAD_LETTERS, DISCOVERIES, STORIES, STORY_INPUTS, STORY_UPDATES
 from tests.processes import Service, running
+from tests.security import chart
 from tests.security.certificates import Authority
 from tests.security.secured import ADMINISTRATOR, STRANGER, SecuredBroker
 from tests.security.test_postgres import PASSWORD, Roles
@@ -188,32 +191,112 @@ def events(service: Service) -> list[dict[str, Any]]:
     return [json.loads(line) for line in service.logged().splitlines() if line.startswith("{")]
 
 
+@pytest.mark.skipif(chart.HELM is None, reason="needs helm, which `make deploy-check` fetches")
+async def test_an_article_goes_all_the_way_as_the_chart_runs_it(
+    guarded: SecuredBroker, postgres: str, postgres_process: Server, authority: Authority, unique: Callable[[str], str], tmp_path: Path
+) -> None:
+    """Job, waiting and services with just the environment, secrets and permissions of the rendered manifests."""
+    token = make_token()
+    async with database(postgres, postgres_process, authority, unique, migrated=False) as url:
+        release = rendered(guarded, authority, url, token, tmp_path)
+        assert release.rules() == set(acls.rules()), "the broker has these, and the chart gives them"
+        async with kafka_admin.connected(guarded.settings(ADMINISTRATOR)) as admin:
+            await admin.delete_topics([DEAD_LETTERS.name])
+        before = await asyncio.gather(*(one.run() for one in (*release.waits("fetch")[:1], *release.waits("web"))))
+        assert [code for code, _ in before] == [1, 1], before
+        assert [DEAD_LETTERS.name in before[0][1], "slugline db migrate" in before[1][1]] == [True, True], before
+        for one in release.job():
+            code, said = await one.run()
+            assert code == 0, said
+        waited = await asyncio.gather(*(one.run() for name in ("fetch", "brief", "web") for one in release.waits(name)))
+        assert [code for code, _ in waited] == [0] * 4, waited
+        await must_not(release)
+        settings = {name: release.service(name).settings for name in SERVICES}
+        await go_all_the_way(guarded, postgres, settings, token, tmp_path)
+
+
+async def must_not(release: chart.Release) -> None:
+    """Have services do what only the jobs may: Kafka and the database refuse it."""
+    topics_apply, migrate = release.job()
+    tries = (
+        replace(topics_apply, settings=release.service("fetch").settings),
+        replace(migrate, settings=release.service("brief").settings),
+    )
+    (_, kafka_said), (_, database_said) = refused = await asyncio.gather(*(one.run() for one in tries))
+    assert [code for code, _ in refused] == [1, 1], refused
+    assert "does not let this user" in kafka_said
+    assert "permission denied" in database_said
+
+
+def rendered(broker: SecuredBroker, authority: Authority, url: Callable[[str], str], token: str, folder: Path) -> chart.Release:
+    """Render the chart for this broker and database, as one would for a cluster that has them, with Strimzi's users."""
+    ours = {**QUICK, **FETCHING, "post_tokens_file": "/etc/slugline/senders/tokens"}
+    takes = {name: set(settings_of(name).model_fields) for name in SERVICES}
+    values = {
+        "image": {"repository": "registry.example/slugline"},
+        "kafka": {
+            "bootstrapServers": broker.bootstrap_servers,
+            "replication": 1,
+            "security": {"protocol": "SASL_SSL", "caSecret": {"name": "kafka-ca"}},
+        },
+        "database": {"existingSecret": {"name": "database", "key": "writer", "webKey": "web", "migratorKey": "migrator"}},
+        "extraVolumes": [{"name": name, "secret": {"secretName": name}} for name in ("database-ca", "senders")],
+        "extraVolumeMounts": [{"name": name, "mountPath": f"/etc/slugline/{name}"} for name in ("database-ca", "senders")],
+        "jobs": {"mode": "plain"},
+        "strimzi": {"cluster": "events", "users": {"enabled": True}},
+        "services": {
+            name: {"enabled": True, "settings": {setting: ours[setting] for setting in ours.keys() & takes[name]}} for name in SERVICES
+        },
+    }
+    write_tokens(folder / "tokens", [Token(hashed(token), "desk", date(2026, 1, 1))])
+    secrets = {
+        "kafka-ca": {"ca.crt": authority.certificate.read_text()},
+        "database-ca": {"ca.pem": authority.certificate.read_text()},
+        "database": {
+            role: url(role).replace(str(authority.certificate), "/etc/slugline/database-ca/ca.pem")
+            for role in ("writer", "web", "migrator")
+        },
+        "senders": {"tokens": (folder / "tokens").read_text()},
+        **{f"slugline-{name}": {"password": broker.passwords[f"slugline-{name}"]} for name in ACCESS},
+    }
+    return chart.Release(folder, values, secrets)
+
+
+@pytest.mark.skipif(chart.HELM is not None, reason="the same as the chart runs it is tested")
 async def test_an_article_goes_all_the_way_with_the_least_rights(
     guarded: SecuredBroker, postgres: str, postgres_process: Server, authority: Authority, unique: Callable[[str], str], tmp_path: Path
 ) -> None:
-    """Outlets' feeds and a sender's post become pages, and nobody is refused anything on the way."""
     token = make_token()
     write_tokens(tmp_path / "tokens", [Token(hashed(token), "desk", date(2026, 1, 1))])
     names = [name for name in ACCESS if name not in ("operator", "reader")] + ["web"]
-    *ports, web_port, post_port = free_ports(len(names) + 2)
-    async with database(postgres, postgres_process, authority, unique) as url, recorded_web(guarded.bootstrap_servers, tmp_path) as web:
-        services = [
-            Service(
-                name,
-                tmp_path / f"{name}.log",
-                **{**QUICK, **FETCHING},
+    async with database(postgres, postgres_process, authority, unique) as url:
+        settings = {
+            name: {
+                **QUICK,
+                **FETCHING,
                 **(guarded.options(f"slugline-{name}") if name != "web" else {}),
                 **({"database_url": url(DATABASE_ROLES[name])} if name in DATABASE_ROLES else {}),
-                health_port=port,
-                web_port=web_port,
-                post_port=post_port,
-                post_tokens_file=tmp_path / "tokens",
-            )
-            for name, port in zip(names, ports, strict=True)
-        ]
+                "post_tokens_file": tmp_path / "tokens",
+            }
+            for name in names
+        }
+        await go_all_the_way(guarded, postgres, settings, token, tmp_path)
+
+
+async def go_all_the_way(
+    broker: SecuredBroker, postgres: str, settings: Mapping[str, Mapping[str, object]], token: str, folder: Path
+) -> None:
+    """Outlets' feeds and a sender's post become pages, and nobody is refused anything on the way."""
+    *ports, web_port, post_port = free_ports(len(settings) + 2)
+    hosts = {"health_host": LOOPBACK, "web_host": LOOPBACK, "post_host": LOOPBACK, "web_port": web_port, "post_port": post_port}
+    services = [
+        Service(name, folder / f"{name}.log", **{**settings[name], **hosts, "health_port": port})
+        for name, port in zip(settings, ports, strict=True)
+    ]
+    async with recorded_web(broker.bootstrap_servers, folder) as web:
         web.clock.position_s = 80
         with running(*services):
-            await register_feeds(f"{web.server.url}/feeds.opml", guarded.settings("slugline-operator"))
+            await register_feeds(f"{web.server.url}/feeds.opml", broker.settings("slugline-operator"))
             async with aiohttp.ClientSession() as session:
                 await until(lambda: all_ready(session, ports), "all services ready", 120)
                 article = {
@@ -239,7 +322,7 @@ async def test_an_article_goes_all_the_way_with_the_least_rights(
         assert [one.name for one in services if one.ended is not None] == []
     told = [line for one in services for line in events(one)]
     assert [line for line in told if line.get("event") == "service_failed" or "AuthorizationFailed" in json.dumps(line)] == []
-    secrets = [*guarded.passwords.values(), PASSWORD, token]
+    secrets = [*broker.passwords.values(), PASSWORD, token]
     logs = "".join(one.logged() for one in services)
     assert not [secret for secret in secrets if secret in logs]
 
@@ -277,7 +360,7 @@ async def all_ready(session: aiohttp.ClientSession, ports: list[int]) -> bool:
 
 @asynccontextmanager
 async def database(
-    postgres: str, server: Server, authority: Authority, unique: Callable[[str], str]
+    postgres: str, server: Server, authority: Authority, unique: Callable[[str], str], *, migrated: bool = True
 ) -> AsyncIterator[Callable[[str], str]]:
     """Give the database's URL by role, over TLS; its tables are the migrator's."""
     prefix = unique("t").replace("-", "_")
@@ -286,7 +369,8 @@ async def database(
     for role in roles.ROLES:
         await roles.set_password(administrator, f"{prefix}_{role}", PASSWORD)
     given = Roles(postgres, prefix)
-    await schema.migrate(PublishSettings(database_url=given.url("migrator")))
+    if migrated:
+        await schema.migrate(PublishSettings(database_url=given.url("migrator")))
     await administrator.execute(f"GRANT {prefix}_writer TO {urlsplit(postgres).username}")  # the test's own look at the rows
     async with tls_front(server.port, *authority.sign("database")) as port:
         query = f"?sslmode=verify-full&sslrootcert={authority.certificate}"
