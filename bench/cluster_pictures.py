@@ -57,13 +57,13 @@ def pairs() -> list[Pair]:
         index.add(UUID(int=number), maker.features(title, text, "en"), NOON + timedelta(hours=hours), time_known=True)
     hours, title, text = NEW
     features, at = maker.features(title, text, "en"), NOON + timedelta(hours=hours)
-    slots, rows, _, _ = index.compare(index.read(features), at.timestamp() / 86_400, time_known=True)
+    slots, rows, _ = index.compare(index.read(features), at.timestamp() / 86_400, time_known=True)
     chances = {link.article_id.int: link.probability for link in index.links(features, at, time_known=True)}
     found = []
     for slot, row in zip(slots.tolist(), rows.tolist(), strict=True):
         story, then, earlier, _ = EARLIER[slot]
         above = np.expm1(row[2:4]).tolist()
-        found.append(Pair(story, earlier, hours - then, row[0] ** 2, row[1], above[0], above[1], chances[slot]))
+        found.append(Pair(story, earlier, hours - then, row[0] ** 2, row[1], above[0], above[1], chances.get(slot, 0.0)))
     return sorted(found, key=lambda pair: -pair.probability)
 
 

@@ -81,6 +81,17 @@ class Decoded:
     names: npt.NDArray[np.bool_]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An article that is compared: its terms' places in the index (-1: none such) and idf, besides what `Decoded` has."""
+
+    places: Ints
+    idf: Floats
+    weights: Floats
+    vector: npt.NDArray[np.int8]
+    names: npt.NDArray[np.bool_]
+
+
 def decode(features: Features, *, native: bool = False) -> Decoded:
     """Read the packed arrays; ones of unequal length are cut to the shortest. `native`: take the vector by the language's own encoder."""
     ids = np.frombuffer(b64decode(features.term_ids), "<u4")[:_TERMS]
@@ -133,6 +144,7 @@ class SimilarityIndex:
         self._uncounted_times = np.zeros(COUNTED_TOGETHER, np.float64)
         self._uncounted_size = 0
         self._read: tuple[Features, Decoded] | None = None
+        self._found: tuple[Decoded, list[int]] | None = None
         self._allocate(_FIRST_CAPACITY)
 
     def _allocate(self, capacity: int) -> None:
@@ -229,11 +241,14 @@ class SimilarityIndex:
     def links_of(self, article_id: UUID) -> list[Link]:
         """Give at most 40 links of an article that is held to others, best first. Raises `KeyError` where it isn't held."""
         slot = self._slots[article_id]
-        return self.links_decoded(self.decoded(article_id), float(self._days[slot]), time_known=bool(self._known[slot]), itself=slot)
+        return self._links(self._asked_of(slot), float(self._days[slot]), time_known=bool(self._known[slot]), itself=slot)
 
-    def links_decoded(self, decoded: Decoded, day: float, *, time_known: bool, itself: int = -1) -> list[Link]:
+    def links_decoded(self, decoded: Decoded, day: float, *, time_known: bool) -> list[Link]:
         """Give links, best first; equal ones by time and id."""
-        slots, rows, beside = self.compare(decoded, day, time_known=time_known, itself=itself)
+        return self._links(self._asked(decoded), day, time_known=time_known)
+
+    def _links(self, asked: _Asked, day: float, *, time_known: bool, itself: int = -1) -> list[Link]:
+        slots, rows, beside = self._compare(asked, day, time_known=time_known, itself=itself)
         if not len(slots):
             return []
         chances = score.probability(self._model.log_odds(rows) + beside)
@@ -243,11 +258,13 @@ class SimilarityIndex:
         held = self._held
         return [Link(held[slot], chance) for slot, chance in zip(slots[best].tolist(), chances[best].tolist(), strict=True)]
 
-    def compare(self, decoded: Decoded, day: float, *, time_known: bool, itself: int = -1) -> tuple[npt.NDArray[np.intp], Floats, Floats]:
+    def compare(self, decoded: Decoded, day: float, *, time_known: bool) -> tuple[npt.NDArray[np.intp], Floats, Floats]:
         """Compare an article with its candidates: their slots, a row of `score.FEATURES` each, the log-odds of time and names."""
-        places, idf = self._weighed(decoded)
-        slots = self._candidates(places, decoded.weights * idf * idf, day, time_known=time_known, itself=itself)
-        return slots, *self._compared(decoded, places, idf, day, slots, time_known=time_known)
+        return self._compare(self._asked(decoded), day, time_known=time_known, itself=-1)
+
+    def _compare(self, asked: _Asked, day: float, *, time_known: bool, itself: int) -> tuple[npt.NDArray[np.intp], Floats, Floats]:
+        slots = self._candidates(asked, day, time_known=time_known, itself=itself)
+        return slots, *self._compared(asked, day, slots, time_known=time_known)
 
     def likeness(self, article_ids: Sequence[UUID]) -> Floats:
         """Give how likely each two of a few articles that are held tell the same event: (n, n), row by row as each sees the others.
@@ -257,26 +274,22 @@ class SimilarityIndex:
         slots = np.array([self._slots[article_id] for article_id in article_ids], np.intp)
         table = np.ones((len(slots), len(slots)), np.float32)
         for row, article_id in enumerate(article_ids):
-            decoded, others = self.decoded(article_id), np.delete(slots, row)
-            places, idf = self._weighed(decoded)
-            day, known = float(self._days[slots[row]]), bool(self._known[slots[row]])
-            rows, beside = self._compared(decoded, places, idf, day, others, time_known=known)
+            slot, others = self._slots[article_id], np.delete(slots, row)
+            rows, beside = self._compared(self._asked_of(slot), float(self._days[slot]), others, time_known=bool(self._known[slot]))
             table[row, np.arange(len(slots)) != row] = score.probability(self._model.log_odds(rows) + beside)
         return table
 
-    def _compared(
-        self, decoded: Decoded, places: Ints, idf: Floats, day: float, slots: npt.NDArray[np.intp], *, time_known: bool
-    ) -> tuple[Floats, Floats]:
+    def _compared(self, asked: _Asked, day: float, slots: npt.NDArray[np.intp], *, time_known: bool) -> tuple[Floats, Floats]:
         if not len(slots):
             return np.zeros((0, len(score.FEATURES)), np.float32), np.zeros(0, np.float32)
         terms, weights = self._terms[slots], self._weights[slots]
         rarities = self._idf(terms)
-        words, words_above = self._words(places, decoded.weights * idf, terms, weights * rarities)
-        meaning, meaning_above = self._meaning(decoded.vector, slots)
+        words, words_above = self._words(asked.places, asked.weights * asked.idf, terms, weights * rarities)
+        meaning, meaning_above = self._meaning(asked.vector, slots)
         rows = np.stack((np.sqrt(words), meaning, np.log1p(words_above), np.log1p(meaning_above)), axis=1).astype(np.float32)
         beside = score.time_log_odds((self._days[slots] - day).astype(np.float32), self._known[slots] & time_known)
-        if decoded.names.any():
-            shared = self._shared_names(decoded, places, idf, terms, weights, rarities[:, :_TITLE_TERMS], self._names[slots])
+        if asked.names.any():
+            shared = self._shared_names(asked, terms, weights, rarities[:, :_TITLE_TERMS], self._names[slots])
             beside += score.apart_log_odds(shared)
         return rows, beside
 
@@ -291,12 +304,20 @@ class SimilarityIndex:
         idf: Floats = np.maximum(np.minimum(own, self._rarity.take(places)), np.float32(0.01))
         return idf
 
-    def _weighed(self, decoded: Decoded) -> tuple[Ints, Floats]:
-        """Give the terms' places (-1 where the index has none such) and idf."""
+    def _asked(self, decoded: Decoded) -> _Asked:
         known = self._places
-        places = np.array([known.get(identity, -1) for identity in decoded.ids], np.int32)
+        found = [known.get(identity, -1) for identity in decoded.ids]
+        self._found = decoded, found
+        places = np.array(found, np.int32)
         own = np.float32(np.log(len(self._slots) + IDF_PRIOR)) - np.where(places >= 0, self._log_df[places], _LOG_OF_NONE)
-        return places, np.maximum(np.minimum(own, decoded.rarities), np.float32(0.01))
+        idf = np.maximum(np.minimum(own, decoded.rarities), np.float32(0.01))
+        return _Asked(places, idf, decoded.weights, decoded.vector, decoded.names)
+
+    def _asked_of(self, slot: int) -> _Asked:
+        weights = self._weights[slot]
+        size = int(np.count_nonzero(weights))
+        places = self._terms[slot, :size]
+        return _Asked(places, self._idf(places), weights[:size], self._vectors[slot], self._names[slot])
 
     def _words(self, places: Ints, mine: Floats, terms: Ints, theirs: Floats) -> tuple[Floats, Floats]:
         norm = max(float(np.sqrt((mine * mine).sum())), 1e-6)
@@ -310,22 +331,20 @@ class SimilarityIndex:
         spread = float(np.sqrt((unit * unit * share * (1 - share)).sum() * WORDS_SPREAD + WORDS_FLOOR**2))
         return words.astype(np.float32), (words / spread).astype(np.float32)
 
-    def _shared_names(
-        self, decoded: Decoded, places: Ints, idf: Floats, terms: Ints, weights: Floats, rarities: Floats, named: npt.NDArray[np.bool_]
-    ) -> Floats:
+    def _shared_names(self, asked: _Asked, terms: Ints, weights: Floats, rarities: Floats, named: npt.NDArray[np.bool_]) -> Floats:
         """Give how much of the names in one title the other article has, of the two ways the greater; NaN where one has no names.
 
         Of the others: `terms` and `weights`, and of their titles' terms `rarities` and which are `named`.
         """
-        held = places >= 0
+        places, held = asked.places, asked.places >= 0
         self._query[places[held]] = 1
         worth = np.where(named, rarities**2, 0)
         theirs = (worth * self._query.take(terms[:, :_TITLE_TERMS])).sum(axis=1) / np.maximum(worth.sum(axis=1), 1e-6)
         self._query[places[held]] = 0
-        own = np.flatnonzero(decoded.names[: len(places)])
+        own = np.flatnonzero(asked.names[: len(places)])
         known = own[held[own]]
-        self._query[places[known]] = idf[known] ** 2
-        mine = (self._query.take(terms) * (weights > 0)).sum(axis=1) / (idf[own] ** 2).sum()
+        self._query[places[known]] = asked.idf[known] ** 2
+        mine = (self._query.take(terms) * (weights > 0)).sum(axis=1) / (asked.idf[own] ** 2).sum()
         self._query[places[known]] = 0
         return np.where(named.any(axis=1), np.maximum(theirs, mine), np.nan).astype(np.float32)
 
@@ -367,8 +386,9 @@ class SimilarityIndex:
 
     # Candidates
 
-    def _candidates(self, places: Ints, worth: Floats, day: float, *, time_known: bool, itself: int) -> npt.NDArray[np.intp]:
+    def _candidates(self, asked: _Asked, day: float, *, time_known: bool, itself: int) -> npt.NDArray[np.intp]:
         """Give the slots that share the most with an article: sums of idf-weighted shared terms, rarest terms first."""
+        places, worth = asked.places, asked.weights * asked.idf * asked.idf
         frequencies = np.where(places >= 0, self._df[places], 0)
         ordered = np.argsort(frequencies, kind="stable")
         ordered = ordered[np.searchsorted(frequencies[ordered], 1) :]
@@ -426,7 +446,10 @@ class SimilarityIndex:
 
     def _interned(self, decoded: Decoded) -> list[int]:
         known = self._places
-        found = [known.get(identity, -1) for identity in decoded.ids]
+        if self._found is not None and self._found[0] is decoded:
+            found = self._found[1]
+        else:
+            found = [known.get(identity, -1) for identity in decoded.ids]
         if -1 not in found:
             return found
         places = []
