@@ -60,7 +60,7 @@ class Release:
         self._secrets = secrets
 
     def service(self, name: str) -> Container:
-        """Give a service's container."""
+        """Give a service's container, or the operator's."""
         [container] = self._containers(name, "containers")
         return container
 
@@ -102,9 +102,9 @@ class Release:
             for variable in container["env"]:
                 value = self._value(variable, f"{workload['metadata']['name']}-0")
                 for path, place in mounted.items():
-                    value = value.replace(path, place)
+                    value = value.replace(f"{path}/", f"{place}/")
                 settings[variable["name"].removeprefix(PREFIX).lower()] = value
-            yield Container(container["args"], settings)
+            yield Container(container.get("args", []), settings)
 
     def _value(self, variable: Mapping[str, Any], pod: str) -> str:
         source = variable.get("valueFrom", {})

@@ -34,6 +34,7 @@ from shared.kafka import acls, letters, offsets
 from shared.kafka import admin as kafka_admin
 from shared.kafka.client import client_options
 from shared.kafka.refusals import explain
+from shared.settings import Settings
 from shared.topics import ALL, DEAD_LETTERS, DISCOVERIES, STORIES, STORY_INPUTS, STORY_UPDATES
 from tests.processes import Service, running
 from tests.security import chart
@@ -212,7 +213,8 @@ async def test_an_article_goes_all_the_way_as_the_chart_runs_it(
         assert [code for code, _ in waited] == [0] * 4, waited
         await must_not(release)
         settings = {name: release.service(name).settings for name in SERVICES}
-        await go_all_the_way(guarded, postgres, settings, token, tmp_path)
+        operator = Settings.load(**release.service("operator").settings)
+        await go_all_the_way(operator, postgres, settings, [*guarded.passwords.values(), PASSWORD, token], tmp_path)
 
 
 async def must_not(release: chart.Release) -> None:
@@ -243,6 +245,7 @@ def rendered(broker: SecuredBroker, authority: Authority, url: Callable[[str], s
         "extraVolumes": [{"name": name, "secret": {"secretName": name}} for name in ("database-ca", "senders")],
         "extraVolumeMounts": [{"name": name, "mountPath": f"/etc/slugline/{name}"} for name in ("database-ca", "senders")],
         "jobs": {"mode": "plain"},
+        "operator": {"enabled": True},
         "strimzi": {"cluster": "events", "users": {"enabled": True}},
         "services": {
             name: {"enabled": True, "settings": {setting: ours[setting] for setting in ours.keys() & takes[name]}} for name in SERVICES
@@ -280,23 +283,27 @@ async def test_an_article_goes_all_the_way_with_the_least_rights(
             }
             for name in names
         }
-        await go_all_the_way(guarded, postgres, settings, token, tmp_path)
+        operator = guarded.settings("slugline-operator")
+        await go_all_the_way(operator, postgres, settings, [*guarded.passwords.values(), PASSWORD, token], tmp_path)
 
 
 async def go_all_the_way(
-    broker: SecuredBroker, postgres: str, settings: Mapping[str, Mapping[str, object]], token: str, folder: Path
+    operator: Settings, postgres: str, settings: Mapping[str, Mapping[str, object]], secrets: list[str], folder: Path
 ) -> None:
-    """Outlets' feeds and a sender's post become pages, and nobody is refused anything on the way."""
+    """Outlets' feeds and a sender's post become pages, nobody is refused anything on the way, and no log has a secret.
+
+    The last of the secrets is the sender's token.
+    """
     *ports, web_port, post_port = free_ports(len(settings) + 2)
     hosts = {"health_host": LOOPBACK, "web_host": LOOPBACK, "post_host": LOOPBACK, "web_port": web_port, "post_port": post_port}
     services = [
         Service(name, folder / f"{name}.log", **{**settings[name], **hosts, "health_port": port})
         for name, port in zip(settings, ports, strict=True)
     ]
-    async with recorded_web(broker.bootstrap_servers, folder) as web:
+    async with recorded_web(operator.kafka_bootstrap_servers, folder) as web:
         web.clock.position_s = 80
         with running(*services):
-            await register_feeds(f"{web.server.url}/feeds.opml", broker.settings("slugline-operator"))
+            await register_feeds(f"{web.server.url}/feeds.opml", operator)
             async with aiohttp.ClientSession() as session:
                 await until(lambda: all_ready(session, ports), "all services ready", 120)
                 article = {
@@ -306,7 +313,7 @@ async def go_all_the_way(
                     "url": "https://desk.example/1",
                 }
                 posted = await session.post(
-                    f"http://{LOOPBACK}:{post_port}/articles", json=[article], headers={"Authorization": f"Bearer {token}"}
+                    f"http://{LOOPBACK}:{post_port}/articles", json=[article], headers={"Authorization": f"Bearer {secrets[-1]}"}
                 )
                 assert (posted.status, (await posted.json())["accepted"]) == (200, 1), await posted.text()
 
@@ -322,7 +329,6 @@ async def go_all_the_way(
         assert [one.name for one in services if one.ended is not None] == []
     told = [line for one in services for line in events(one)]
     assert [line for line in told if line.get("event") == "service_failed" or "AuthorizationFailed" in json.dumps(line)] == []
-    secrets = [*broker.passwords.values(), PASSWORD, token]
     logs = "".join(one.logged() for one in services)
     assert not [secret for secret in secrets if secret in logs]
 
