@@ -1,6 +1,6 @@
 """Which story an input changes, and how. Pure: no broker, no clock, no chance; the order of inputs decides alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from uuid import UUID
 
 from services.cluster.assign import records
@@ -16,7 +16,7 @@ from services.cluster.assign.second_look import propose, split_what_is_apart
 from services.cluster.assign.shelves import Index
 from services.cluster.assign.state import Assigned, Effects, State
 from services.cluster.config import StoryRules
-from shared.contracts import StoryInput
+from shared.contracts import Features, StoryInput
 from shared.errors import InvalidMessage, OwnerError
 from shared.kafka.decision import Decision, SourceRecord
 
@@ -51,11 +51,24 @@ class AssignLogic:
         features: dict[UUID, bytes] = {}
         while self._changelog:
             key, value = self._changelog.popitem()
-            try:
-                _read(effects, features, key, value)
-            except ValueError as error:
-                raise OwnerError(f"assign's changelog, partition {self._partition}: record {key!r} can't be read: {error}") from error
+            if key.startswith(records.FEATURES_PREFIX):
+                features[UUID(key[len(records.FEATURES_PREFIX) :])] = value  # in bytes, since only the index wants them, one by one
+            else:
+                self._note(effects, key, value)
         self.state.fill(effects, features)
+
+    def follow(self, changes: Mapping[str, bytes | None]) -> None:
+        """Take over the changelog records that whole transactions of another owner left. Raises `OwnerError` where one can't be read."""
+        effects = Effects()
+        for key, value in changes.items():
+            self._note(effects, key, value)
+        self.state.follow(effects)
+
+    def _note(self, effects: Effects, key: str, value: bytes | None) -> None:
+        try:
+            _read(effects, key, value)
+        except ValueError as error:
+            raise OwnerError(f"assign's changelog, partition {self._partition}: record {key!r} can't be read: {error}") from error
 
     def decide(self, record: SourceRecord) -> Decision:
         """Say what follows from an input, changing nothing. Raises `InvalidMessage` and `Refused`."""
@@ -82,23 +95,23 @@ class AssignLogic:
             self.state.take(decision.effects)
 
 
-def _read(effects: Effects, features: dict[UUID, bytes], key: str, value: bytes) -> None:
-    """Parse a changelog record; features wait in bytes, since only the index wants them, one by one. Raises `ValueError`."""
+def _read(effects: Effects, key: str, value: bytes | None) -> None:
+    """Parse a changelog record; None deletes. Raises `ValueError`."""
     prefix, name = key[:2], key[2:]
     if key == records.CLOCK_KEY:
-        effects.clock = records.CLOCK.validate_json(value)
+        effects.clock = None if value is None else records.CLOCK.validate_json(value)
     elif prefix == records.FEATURES_PREFIX:
-        features[UUID(name)] = value
+        effects.features[UUID(name)] = None if value is None else Features.model_validate_json(value)
     elif prefix == records.MEMBER_PREFIX:
-        effects.members[UUID(name)] = records.member_from_bytes(value)
+        effects.members[UUID(name)] = None if value is None else records.member_from_bytes(value)
     elif prefix == records.STORY_PREFIX:
-        effects.stories[UUID(name)] = records.STORY.validate_json(value)
+        effects.stories[UUID(name)] = None if value is None else records.STORY.validate_json(value)
     elif prefix == records.TIE_PREFIX:
         one, other = name.split(":")
-        effects.ties[UUID(one), UUID(other)] = records.TIE.validate_json(value)
+        effects.ties[UUID(one), UUID(other)] = None if value is None else records.TIE.validate_json(value)
     elif prefix == records.COMMAND_PREFIX:
-        effects.commands[UUID(name)] = records.COMMAND.validate_json(value)
+        effects.commands[UUID(name)] = None if value is None else records.COMMAND.validate_json(value)
     elif prefix == records.OWNER_PREFIX:
-        effects.owners[name] = records.OWNER.validate_json(value)
+        effects.owners[name] = None if value is None else records.OWNER.validate_json(value)
     else:
         raise ValueError("no record of this version's state has such a key")

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -150,7 +150,7 @@ class State:
             self.ties.set(pair, tie)
         for command_id, command in effects.commands.items():
             if command is None:
-                del self.commands[command_id]
+                self.commands.pop(command_id, None)
             else:
                 self.commands[command_id] = command
                 self.seq = max(self.seq, command.seq)
@@ -174,9 +174,18 @@ class State:
         for article_id in sorted(features, key=lambda article_id: (self.members[article_id].seq, article_id)):
             self._take_features(article_id, Features.model_validate_json(features.pop(article_id)))
         self.take(Effects(ties=effects.ties, commands=effects.commands, owners=effects.owners, clock=effects.clock))
-        if effects.clock is not None:
-            self.seq = max(self.seq, effects.clock.seq)
-            self.ordinal = max(self.ordinal, effects.clock.ordinal)
+        self._count_on(effects.clock)
+
+    def follow(self, effects: Effects) -> None:
+        """Take over what several inputs together left different, as a standby does. Leaves what one has who took them one by one."""
+        members = dict(sorted(effects.members.items(), key=lambda item: _came(item[1])))
+        self.take(replace(effects, members=members))
+        self._count_on(effects.clock)
+
+    def _count_on(self, clock: ClockRecord | None) -> None:
+        if clock is not None:
+            self.seq = max(self.seq, clock.seq)
+            self.ordinal = max(self.ordinal, clock.ordinal)
 
     def _take_member(self, article_id: UUID, member: MemberRecord | None) -> None:
         before = self.members.get(article_id)

@@ -295,6 +295,8 @@ class Partition:
         self.consumer = Consumer()
         self.bytes: list[tuple[str, str, bytes | None]] = []
         self.offset = 0
+        self.unfollowed: dict[str, bytes | None] = {}
+        """What changed since the standby followed last, as one transaction holds it."""
 
     def take(self, *inputs: StoryInput) -> list[StoryUpdated]:
         """Handle inputs; give the events of the last one."""
@@ -312,6 +314,7 @@ class Partition:
         self.bytes += [
             (output.topic.name, output.key, None if output.value is None else output.value.to_bytes()) for output in decision.outputs
         ]
+        self.unfollowed.update(decision.changes)
         for key, value in decision.changes.items():
             if value is None:
                 self.changelog.pop(key, None)
@@ -324,6 +327,11 @@ class Partition:
         for key, value in self.changelog.items():
             self.logic.restore(key, value)
         self.logic.restored()
+
+    def followed_by(self, standby: AssignLogic) -> None:
+        """Let a standby take over what has changed."""
+        standby.follow(self.unfollowed)
+        self.unfollowed = {}
 
     def story_id(self, number: int) -> uuid.UUID:
         return self.consumer.members[article_uuid(number)].story_id

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.cluster.assign.decide import AssignLogic
 from services.cluster.assign.shelves import Shelf
 from services.cluster.assign.state import State
 from shared.contracts import CommandOp, StoryInput
@@ -159,6 +160,28 @@ def test_a_restart_anywhere_leaves_state_and_outputs_as_they_would_be(steps: lis
             restarted.offset += 1
     assert restarted.bytes == steady.bytes
     assert restarted.changelog == steady.changelog
+
+
+@GIVEN
+@given(STEPS, st.sets(st.integers(0, 59)), st.integers(0, 59))
+def test_a_standby_has_the_state_that_it_follows_and_goes_on_as_its_owner_would(steps: list[Step], ends: set[int], takeover: int) -> None:
+    """Transactions end anywhere; the standby gets what each left different, and takes the partition over at one of their ends."""
+    steady, owned = small_partition(), small_partition()
+    standby = AssignLogic(3, owned.rules, **owned.parts)
+    standby.restored()
+    for place, story_input in enumerate(run(steps, steady)):
+        if place in ends:
+            owned.followed_by(standby)
+            assert picture(standby.state) == picture(owned.logic.state)
+        if place == takeover:
+            owned.followed_by(standby)
+            owned.logic, standby = standby, owned.logic
+        try:
+            owned.take(story_input)
+        except Refused:
+            owned.offset += 1
+    assert owned.bytes == steady.bytes
+    assert owned.changelog == steady.changelog
 
 
 @GIVEN

@@ -7,6 +7,7 @@ from zlib import crc32
 
 import numpy as np
 
+from services.cluster.assign.decide import AssignLogic
 from services.cluster.assign.index import SimilarityIndex
 from services.cluster.assign.second_look import propose
 from services.cluster.enrich.features import FeatureMaker
@@ -75,6 +76,22 @@ def test_a_restart_anywhere_leaves_no_trace() -> None:
     }
     assert restarted.bytes == steady.bytes
     assert restarted.changelog == steady.changelog
+
+
+def test_a_standby_that_takes_over_leaves_no_trace() -> None:
+    steady, owned = (Partition(rules(second_look_every=20), SimilarityIndex, propose) for _ in range(2))
+    standby = AssignLogic(3, owned.rules, **owned.parts)
+    standby.restored()
+    for place, story_input in enumerate(stream()):
+        if place % 61 == 60:
+            owned.followed_by(standby)
+            owned.logic, standby = standby, owned.logic
+        elif place % 7 == 6:
+            owned.followed_by(standby)
+        steady.take(story_input)
+        owned.take(story_input)
+    assert owned.bytes == steady.bytes
+    assert owned.changelog == steady.changelog
 
 
 def test_an_index_that_was_filled_again_answers_the_same_to_the_last_bit() -> None:
