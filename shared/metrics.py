@@ -26,6 +26,8 @@ MetricName = Literal[
     "slugline_last_input_timestamp_seconds",
     # Partition owners, labels `stage` and `partition`: 1 while the partition's state is being restored.
     "slugline_restoring",
+    # assign, labels `stage` and `partition`: 1 while the partition's state, which another process owns, is followed here.
+    "slugline_standby_warm",
     # poll: fetches of feeds by `outcome` (new, unchanged, failed, gone, moved).
     "slugline_feed_fetches_total",
     # poll: feeds by `state` (new, ok, failing, paused, gone).

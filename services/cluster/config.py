@@ -50,6 +50,10 @@ class StoryRules(Settings):
 class AssignSettings(StoryRules, OwnerSettings):
     """Settings of the process that assigns articles to stories."""
 
+    standby: bool = Field(
+        default=False,
+        description="follow partitions that other processes own, to take one over without a restore; holds all partitions' states",
+    )
     clock_interval_s: float = Field(
         default=60, gt=0, description="seconds between two clock inputs of a partition; quiet stories close then"
     )

@@ -27,21 +27,29 @@ async def read_changelog(
     restore: Callable[[str, bytes | None], None],
     *,
     progress: Callable[[int, int], None],
+    since: int | None = None,
 ) -> int | None:
     """Feed each record, oldest first, to `restore` and give the stored next source offset (None: no state yet).
 
     Waits first until the partition's last stable offset equals its high watermark, so that no transaction is open.
     Call it only after the transactional producer has started: that settles what a dead owner left.
-    `progress` gets (records read, offset span) now and then.
+    `progress` gets (records read, offset span) now and then. `since` an offset: only what follows is read. Raises `OwnerError` where the
+    changelog does not reach from there to its end any more.
     """
     tp = TopicPartition(topic, partition)
-    stable = await start_client(lambda: _consumer(settings, "read_committed"))
-    raw = await start_client(lambda: _consumer(settings, "read_uncommitted"))
+    stable = await start_client(lambda: changelog_consumer(settings, "read_committed"))
+    raw = await start_client(lambda: changelog_consumer(settings, "read_uncommitted"))
     try:
         for consumer in (stable, raw):
             consumer.assign([tp])
         end = await _settled_end(stable, raw, tp)
         begin = (await stable.beginning_offsets([tp]))[tp]
+        if since is not None:
+            if not begin <= since <= end:
+                raise OwnerError(
+                    f"{topic}[{partition}] reaches from {begin} to {end}, and its standby stands at {since}: it was made anew. Start again"
+                )
+            begin = since
         stable.seek(tp, begin)
         next_offset: int | None = None
         read = 0
@@ -60,7 +68,8 @@ async def read_changelog(
         await raw.stop()
 
 
-def _consumer(settings: Settings, isolation: str) -> Any:
+def changelog_consumer(settings: Settings, isolation: str) -> Any:
+    """Make a consumer without a group; `isolation` is `read_committed` or `read_uncommitted`."""
     return AIOKafkaConsumer(
         **client_options(settings),
         group_id=None,

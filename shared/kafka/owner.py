@@ -29,6 +29,7 @@ from shared.health import Readiness
 from shared.kafka.client import client_options, start_client
 from shared.kafka.partition import Logic, OwnedPartition
 from shared.kafka.patience import LOOK_MS, Patience
+from shared.kafka.standby import Followed, FollowingLogic, Standby
 from shared.logs import get_logger
 from shared.settings import Settings
 from shared.tasks import end_tasks
@@ -68,12 +69,15 @@ class PartitionOwner:
         readiness: Readiness | None = None,
         is_full: Callable[[Any], bool] = lambda _logic: False,
         begins_traces: bool = False,
+        make_standby: Callable[[int], FollowingLogic] | None = None,
     ) -> None:
         """Wire; nothing connects before `run`. The consumer group is `slugline-STAGE`.
 
         While `is_full` says so of a partition's logic, its inputs stay in their topic; what it submits is still taken.
-        With `begins_traces` an input that continues no trace begins one.
+        With `begins_traces` an input that continues no trace begins one. With `make_standby` the partitions that other processes own are
+        followed meanwhile, so that taking one over reads no more than the end of its changelog.
         """
+        self.make_standby = make_standby
         self.begins_traces = begins_traces
         self.is_full = is_full
         self.stage = stage
@@ -84,6 +88,8 @@ class PartitionOwner:
         self.group = f"slugline-{stage}"
         self.restores = asyncio.Semaphore(4)
         self.partitions: dict[int, OwnedPartition] = {}
+        self._standbys: dict[int, Standby] = {}
+        self._standby_turn = asyncio.Semaphore(1)
         self._consumer: Any = None
         self._patience = Patience(FETCH_WAIT_MS)
         self._assigned = False
@@ -122,6 +128,11 @@ class PartitionOwner:
             max_request_size=DEAD_LETTER_BYTES,
             max_batch_size=131_072,
         )
+
+    async def take_over(self, partition: int) -> Followed | None:
+        """Give the state of a partition that was followed here; None where it was not, or not to the end."""
+        standby = self._standbys.pop(partition, None)
+        return None if standby is None else await standby.hand_over()
 
     async def first_offset(self, tp: TopicPartition, stored: int | None) -> int:
         """Give the offset to begin at, refusing a silent jump."""
@@ -194,8 +205,10 @@ class PartitionOwner:
         if drain:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.gather(*(part.suspend() for part in self.partitions.values())), timeout=8)
-        await asyncio.gather(*(part.close() for part in self.partitions.values()), return_exceptions=True)
+        closing = [*(part.close() for part in self.partitions.values()), *(standby.end() for standby in self._standbys.values())]
+        await asyncio.gather(*closing, return_exceptions=True)
         self.partitions.clear()
+        self._standbys.clear()
         with contextlib.suppress(KafkaError, TimeoutError, OSError):
             await asyncio.wait_for(self._consumer.stop(), timeout=5)
 
@@ -283,6 +296,12 @@ class PartitionOwner:
             else:
                 self.partitions[number] = OwnedPartition(self, number)
                 self.partitions[number].start()
+        if self.make_standby is not None:
+            for number in sorted(set(range(self.source.partitions)) - kept - set(self._standbys)):
+                self._standbys[number] = Standby(
+                    self.settings, self.stage, self.changelog.name, number, self.make_standby, self._standby_turn
+                )
+                self._standbys[number].start()
         self._assigned = True
         log.info("partitions_assigned", stage=self.stage, partitions=sorted(kept))
 

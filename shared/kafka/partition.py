@@ -23,6 +23,7 @@ from shared.tasks import end_tasks
 
 if TYPE_CHECKING:
     from shared.kafka.owner import PartitionOwner
+    from shared.kafka.standby import Followed
 
 log = get_logger()
 
@@ -187,15 +188,35 @@ class OwnedPartition:
         async with owner.restores:
             began = time.monotonic()
             self._producer = await start_client(lambda: owner.make_producer(self.partition))
-            stored = await read_changelog(owner.settings, owner.changelog.name, self.partition, self.logic.restore, progress=self._progress)
-            # In a thread: it takes seconds for a large state, in which heartbeats and health answers go on.
-            await asyncio.to_thread(self.logic.restored)
+            followed = await owner.take_over(self.partition)
+            stored = await self._read_whole() if followed is None else await self._read_rest(followed)
             self.next_offset = self._next_inbox_offset = await owner.first_offset(self.tp, stored)
         self.restoring = False
         metrics.RESTORING.labels(stage, str(self.partition)).set(0)
         self._log.info(
-            "partition_restored", records=self.restored_records[0], next_offset=self.next_offset, seconds=round(time.monotonic() - began, 2)
+            "partition_restored",
+            records=self.restored_records[0],
+            next_offset=self.next_offset,
+            warm=followed is not None,
+            seconds=round(time.monotonic() - began, 2),
         )
+
+    async def _read_whole(self) -> int | None:
+        owner = self.owner
+        stored = await read_changelog(owner.settings, owner.changelog.name, self.partition, self.logic.restore, progress=self._progress)
+        # In a thread: it takes seconds for a large state, in which heartbeats and health answers go on.
+        await asyncio.to_thread(self.logic.restored)
+        return stored
+
+    async def _read_rest(self, followed: "Followed") -> int | None:
+        """Go on with the state that was followed here while another process owned the partition."""
+        owner, changes = self.owner, dict(followed.changes)
+        stored = await read_changelog(
+            owner.settings, owner.changelog.name, self.partition, changes.__setitem__, progress=self._progress, since=followed.position
+        )
+        await asyncio.to_thread(followed.logic.follow, changes)
+        self.logic = followed.logic
+        return followed.next_offset if stored is None else stored
 
     def _progress(self, read: int, span: int) -> None:
         if read // 100_000 > self.restored_records[0] // 100_000:

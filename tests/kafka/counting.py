@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections.abc import Mapping
 
 from shared.contracts.base import Message
 from shared.kafka.decision import Decision, Output, SourceRecord
@@ -26,6 +27,7 @@ class CountingLogic:
         self.output = output
         self.counts: dict[str, int] = {}
         self.restored_from: list[str] = []
+        self.followed: list[str] = []
 
     def restore(self, key: str, value: bytes | None) -> None:
         self.counts[key] = json.loads(value or b"0")
@@ -33,6 +35,11 @@ class CountingLogic:
 
     def restored(self) -> None:
         pass
+
+    def follow(self, changes: Mapping[str, bytes | None]) -> None:
+        for key, value in changes.items():
+            self.counts[key] = json.loads(value or b"0")
+        self.followed += changes
 
     def decide(self, record: SourceRecord) -> Decision:
         value = (record.value or b"").decode()
@@ -64,11 +71,23 @@ def topics(prefix: str, partitions: int = 2) -> tuple[Topic, Topic, Topic]:
     )
 
 
-def owner(prefix: str, settings: OwnerSettings, partitions: int = 2) -> PartitionOwner:
+def owner(prefix: str, settings: OwnerSettings, partitions: int = 2, *, standby: bool = False) -> PartitionOwner:
     """Wire the counting owner."""
     source, output, changelog = topics(prefix, partitions)
-    return PartitionOwner(stage=prefix, source=source, changelog=changelog, make_logic=lambda _: CountingLogic(output), settings=settings)
+
+    def make_logic(_: int) -> CountingLogic:
+        return CountingLogic(output)
+
+    return PartitionOwner(
+        stage=prefix,
+        source=source,
+        changelog=changelog,
+        make_logic=make_logic,
+        settings=settings,
+        make_standby=make_logic if standby else None,
+    )
 
 
 if __name__ == "__main__":
-    asyncio.run(owner(sys.argv[1], OwnerSettings(batch_records=20, session_timeout_s=6)).run(asyncio.Event()))
+    worker = owner(sys.argv[1], OwnerSettings(batch_records=20, session_timeout_s=6), standby="standby" in sys.argv)
+    asyncio.run(worker.run(asyncio.Event()))

@@ -351,10 +351,11 @@ async def test_killed_workers_lose_and_double_nothing(bench: Bench) -> None:
     chance = random.Random(4)
     environment = {**os.environ, "SLUGLINE_KAFKA_BOOTSTRAP_SERVERS": bench.bootstrap}
 
-    def worker() -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-m", "tests.kafka.counting", bench.prefix], env=environment, stderr=subprocess.DEVNULL)
+    def worker(*options: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.kafka.counting", bench.prefix, *options]
+        return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
 
-    workers = [worker(), worker()]
+    workers = [worker(), worker("standby")]
     fed = 0
     try:
         for _ in range(12):
@@ -367,13 +368,46 @@ async def test_killed_workers_lose_and_double_nothing(bench: Bench) -> None:
             victim = chance.randrange(2)
             workers[victim].send_signal(signal.SIGKILL)
             workers[victim].wait()
-            workers[victim] = worker()
+            workers[victim] = worker(*["standby"] * victim)
         await until(lambda: bench.emitted(fed), "all of it", 120)
     finally:
         for process in workers:
             process.kill()
             process.wait()
     _assert_dense(await bench.read(bench.output), fed)
+
+
+async def test_a_standby_goes_on_with_what_it_followed(bench: Bench) -> None:
+    """What it took over was followed, not restored; what the owner committed last is in it, too."""
+    await bench.create()
+    await bench.feed((f"k{number}", "", number % 2) for number in range(10))
+    first, second = owner(bench.prefix, bench.settings), owner(bench.prefix, bench.settings, standby=True)
+    stop = asyncio.Event()
+    ending = asyncio.create_task(first.run(stop))
+    await until(lambda: bench.emitted(10), "ten counts")
+    async with running(second):
+        await until(lambda: _true(len(first.partitions) == 1 and _warm(second, *first.partitions)), "one each, and the other's is followed")
+        [theirs] = first.partitions
+        await bench.feed((f"k{number}", "", number % 2) for number in range(10))
+        await until(lambda: bench.emitted(20), "twenty counts")
+        stop.set()
+        await ending
+        await until(lambda: _true(theirs in second.partitions and not second.partitions[theirs].restoring), "both are the second's")
+        logic = second.partitions[theirs].logic
+        assert len(logic.followed) >= 5
+        assert len(logic.restored_from) == 5
+        await bench.feed((f"k{number}", "", number % 2) for number in range(10))
+        await until(lambda: bench.emitted(30), "thirty counts")
+    _assert_dense(await bench.read(bench.output), 30)
+
+
+async def _true(said: bool) -> bool:
+    return said
+
+
+def _warm(work: PartitionOwner, partition: int) -> bool:
+    standby = work._standbys.get(partition)
+    return standby is not None and standby.warm
 
 
 def _assert_dense(records: list[Any], expected: int) -> None:

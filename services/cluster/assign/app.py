@@ -68,13 +68,18 @@ class ClockedAssign(AssignLogic):
 async def run(settings: AssignSettings, stop: asyncio.Event) -> None:
     """Assign until `stop` is set. Raises what must end the process."""
     readiness = health.Readiness()
+
+    def make_logic(partition: int) -> ClockedAssign:
+        return ClockedAssign(partition, settings)
+
     owner = PartitionOwner(
         stage=STAGE,
         source=STORY_INPUTS,
         changelog=ASSIGN_STATE,
-        make_logic=lambda partition: ClockedAssign(partition, settings),
+        make_logic=make_logic,
         settings=settings,
         readiness=readiness,
+        make_standby=make_logic if settings.standby else None,
     )
     runner = await health.serve(readiness, settings)
     try:

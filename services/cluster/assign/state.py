@@ -167,8 +167,8 @@ class State:
 
         `features`: JSON by article; it is emptied on the way, so that memory does not hold them twice.
         """
-        for article_id in sorted(effects.members, key=lambda article_id: _came(effects.members[article_id])):
-            self._take_member(article_id, effects.members[article_id])
+        for article_id, member in sorted(effects.members.items(), key=_came):
+            self._take_member(article_id, member)
         for story_id in sorted(effects.stories, key=lambda story_id: _grown(effects.stories[story_id])):
             self._take_story(story_id, effects.stories[story_id])
         for article_id in sorted(features, key=lambda article_id: (self.members[article_id].seq, article_id)):
@@ -178,8 +178,7 @@ class State:
 
     def follow(self, effects: Effects) -> None:
         """Take over what several inputs together left different, as a standby does. Leaves what one has who took them one by one."""
-        members = dict(sorted(effects.members.items(), key=lambda item: _came(item[1])))
-        self.take(replace(effects, members=members))
+        self.take(replace(effects, members=dict(sorted(effects.members.items(), key=_came))))
         self._count_on(effects.clock)
 
     def _count_on(self, clock: ClockRecord | None) -> None:
@@ -269,8 +268,9 @@ def shelf_of(story: StoryRecord) -> Shelf | None:
     return Shelf.CLOSED if story.status is StoryStatus.CLOSED and not story.retired else None
 
 
-def _came(member: MemberRecord | None) -> tuple[int, UUID | None]:
-    return (0, None) if member is None else (member.seq, member.article_id)
+def _came(item: tuple[UUID, MemberRecord | None]) -> tuple[int, UUID]:
+    article_id, member = item
+    return (0 if member is None else member.seq, article_id)
 
 
 def _grown(story: StoryRecord | None) -> tuple[int, int]:
