@@ -32,6 +32,12 @@ def test_everything_is_bounded_and_pinned(name: str) -> None:
         assert service["cap_drop"] == ["ALL"]
 
 
+def test_what_stays_can_be_waited_for() -> None:
+    """`up --wait` fails on a service whose healthcheck is disabled, unless it ends by itself."""
+    disabled = {name for name, service in STACK.items() if service.get("healthcheck", {}).get("disable")}
+    assert {STACK[name]["restart"] for name in disabled} == {"on-failure"}
+
+
 def test_what_looks_at_the_made_up_outlets_may() -> None:
     """Polling, fetching and registering them need the same settings."""
     for name in ("poll", "fetch", "demo-feeds"):
