@@ -299,7 +299,7 @@ def _same(wanted: str, found: str | None) -> bool:
 
 def _raise_refused(what: str, results: Iterable[tuple[str, int, str | None]]) -> None:
     results = [result for result in results if result[1]]
-    refused = [f"{name}: {message or for_code(code).__name__}" for name, code, message in results]
+    refused = [f"{name}: {(message or for_code(code).__name__).rstrip('.')}" for name, code, message in results]
     if any(code in _UNAUTHORISED for _, code, _ in results):
         raise Unauthorised(
             f"the broker does not let this user {what} {'; '.join(refused)}. Use an administrator: services need no such right"

@@ -90,6 +90,7 @@ class PartitionOwner:
         self.partitions: dict[int, OwnedPartition] = {}
         self._standbys: dict[int, Standby] = {}
         self._standby_turn = asyncio.Semaphore(1)
+        self._ending: list[Standby] = []
         self._consumer: Any = None
         self._patience = Patience(FETCH_WAIT_MS)
         self._assigned = False
@@ -132,7 +133,10 @@ class PartitionOwner:
     async def take_over(self, partition: int) -> Followed | None:
         """Give the state of a partition that was followed here; None where it was not, or not to the end."""
         standby = self._standbys.pop(partition, None)
-        return None if standby is None else await standby.hand_over()
+        if standby is None:
+            return None
+        self._ending = [standby, *(one for one in self._ending if not one.has_ended)]
+        return await standby.hand_over()
 
     async def first_offset(self, tp: TopicPartition, stored: int | None) -> int:
         """Give the offset to begin at, refusing a silent jump."""
@@ -205,7 +209,10 @@ class PartitionOwner:
         if drain:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.gather(*(part.suspend() for part in self.partitions.values())), timeout=8)
-        closing = [*(part.close() for part in self.partitions.values()), *(standby.end() for standby in self._standbys.values())]
+        closing = [
+            *(part.close() for part in self.partitions.values()),
+            *(standby.end() for standby in (*self._standbys.values(), *self._ending)),
+        ]
         await asyncio.gather(*closing, return_exceptions=True)
         self.partitions.clear()
         self._standbys.clear()

@@ -99,14 +99,18 @@ class Standby:
             WARM.remove(*self._labels)
 
     async def hand_over(self) -> Followed | None:
-        """Stop following and give the state; None where it is not whole yet."""
+        """Give the state, None where it is not whole yet, and follow no more; `end` waits until the connection is closed, too."""
         async with self._taking:  # no change is half taken over
             state = self._state
             self._forget()
             if self._task is not None:
                 self._task.cancel()
-        await self.end()
         return state
+
+    @property
+    def has_ended(self) -> bool:
+        """Say whether nothing of it runs any more."""
+        return self._task is None or self._task.done()
 
     async def _live(self) -> None:
         while True:
