@@ -76,6 +76,8 @@ class Standby:
         self._state: Followed | None = None
         self._taking = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._wanted = True
+        """Not after a handover; a cancellation alone could be lost in aiokafka."""
         self._log = log.bind(stage=stage, partition=partition)
 
     @property
@@ -102,6 +104,7 @@ class Standby:
         """Give the state, None where it is not whole yet, and follow no more; `end` waits until the connection is closed, too."""
         async with self._taking:  # no change is half taken over
             state = self._state
+            self._wanted = False
             self._forget()
             if self._task is not None:
                 self._task.cancel()
@@ -113,13 +116,13 @@ class Standby:
         return self._task is None or self._task.done()
 
     async def _live(self) -> None:
-        while True:
+        while self._wanted:
             try:
                 await self._follow()
-            except (KafkaError, SluglineError, OSError, TimeoutError) as error:
-                self._log.warning(
-                    "standby_failed", error=f"{type(error).__name__}: {error}", then="reads the changelog anew; the owner is not touched"
-                )
+            except Exception as error:  # noqa: BLE001 - whatever it is, the state is not trusted any more
+                expected = isinstance(error, (KafkaError, SluglineError, OSError, TimeoutError))
+                told = f"{type(error).__name__}: {error}"
+                self._log.warning("standby_failed", error=told, then="drops what it followed and begins anew", exc_info=not expected)
             self._forget()
             await asyncio.sleep(AGAIN_AFTER_S)
 
@@ -130,36 +133,39 @@ class Standby:
             async with self._turn:
                 await self._restore(consumer)
             patience = Patience(FETCH_WAIT_MS)
-            while True:
+            while self._wanted:
                 records = (await consumer.getmany(self._tp, timeout_ms=1_000, max_records=READ_TOGETHER)).get(self._tp, ())
                 patience.note(consumer, records=bool(records))
+                position = await consumer.position(self._tp)
                 async with self._taking:
-                    await self._take(records, await consumer.position(self._tp))
+                    if self._state is not None:
+                        self._state = await self._taken(self._state, records, position)
         finally:
             await consumer.stop()
 
     async def _restore(self, consumer: Any) -> None:
-        """Read what is there by now. The last stable offset is its end, so transactions are whole."""
+        """Read what is there by now. Its end is the last stable offset, so transactions are whole; what comes meanwhile is followed."""
         logic, next_offset = self._make_logic(self._tp.partition), None
+        later: list[Any] = []
         begin = (await consumer.beginning_offsets([self._tp]))[self._tp]
         end = (await consumer.end_offsets([self._tp]))[self._tp]
         consumer.seek(self._tp, begin)
         while await consumer.position(self._tp) < end:
             for record in (await consumer.getmany(self._tp, timeout_ms=500, max_records=READ_TOGETHER)).get(self._tp, ()):
                 key = record.key.decode()
-                if key == OFFSET_KEY:
+                if record.offset >= end:
+                    later.append(record)
+                elif key == OFFSET_KEY:
                     next_offset = int(record.value)
                 else:
                     logic.restore(key, record.value)
         position = await consumer.position(self._tp)
         await asyncio.to_thread(logic.restored)
-        self._state = Followed(logic, position, next_offset, {})
+        self._state = await self._taken(Followed(logic, position, next_offset, {}), later, position)
         WARM.labels(*self._labels).set(1)
         self._log.info("standby_warm", next_offset=next_offset)
 
-    async def _take(self, records: Iterable[Any], position: int) -> None:
-        state = self._state
-        assert state is not None
+    async def _taken(self, state: Followed, records: Iterable[Any], position: int) -> Followed:
         changes, next_offset = state.changes, state.next_offset
         for record in records:
             key = record.key.decode()
@@ -170,4 +176,4 @@ class Standby:
             # In a thread: heartbeats go on.
             await asyncio.to_thread(state.logic.follow, changes)
             changes = {}
-        self._state = Followed(state.logic, position, next_offset, changes)
+        return Followed(state.logic, position, next_offset, changes)
