@@ -39,6 +39,7 @@ OF_LATER: Final = {
     "slugline_brief_model_total": "no model is set",
     "slugline_feed_gaps_total": "no poll came too late",
     "slugline_rows_retired_total": "no row is old enough",
+    "slugline_standby_warm": "assign has no standby",
     "slugline_webhook_deliveries_total": "nobody subscribes",
     "slugline_webhooks": "nobody subscribes",
     "slugline_webhook_waiting": "nobody subscribes",
