@@ -55,6 +55,8 @@ class Outcome:
     """Pages in flight at the kills and the returns together: what may be fetched again."""
     polls: int
     seconds: float
+    most: list[tuple[str, int]] = field(default_factory=list)
+    """Pages that were fetched most often, and how often."""
 
     @property
     def good(self) -> bool:
@@ -123,6 +125,7 @@ async def run(broker: str, folder: Path, plan: Plan, *, workers: int, kills: int
         in_flight=in_flight,
         polls=sum(counts["feeds"].values()),
         seconds=time.monotonic() - began,
+        most=Counter(counts["pages"]).most_common(5),
     )
 
 
@@ -209,7 +212,11 @@ def main() -> None:
     print(f"{options.feeds:,} feeds, {options.workers} workers, {options.kills} kills, {outcome.seconds:.0f} s")
     print(f"pages {outcome.pages:,}: {len(outcome.lost)} lost, {len(outcome.doubled)} doubled, {outcome.letters} dead letters")
     print(f"fetched again: {outcome.refetched}, of {outcome.in_flight} in flight when a worker went or came; polls: {outcome.polls:,}")
-    for line in [*outcome.lost[:5], *outcome.doubled[:5]]:
+    for line in [
+        *outcome.lost[:5],
+        *outcome.doubled[:5],
+        *(f"{page} was fetched {times} times" for page, times in outcome.most if times > 1),
+    ]:
         print(f"  {line}")
     raise SystemExit(0 if outcome.good else 1)
 
