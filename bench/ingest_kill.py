@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 
 import aiohttp
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from bench.broker import own_broker
 from bench.ingest_web import ALLOWED, Plan, page_path, recorded_web
@@ -90,7 +91,6 @@ async def run(broker: str, folder: Path, plan: Plan, *, workers: int, kills: int
     logs.configure(Settings(log_level="info"), service="bench")
     with recorded_web(plan) as port:
         feeds = [new_feed(f"http://{plan.host(feed)}:{port}/feeds/{feed}", now=datetime.now(UTC)) for feed in range(plan.feeds)]
-        await register(Settings(kafka_bootstrap_servers=broker), feeds)
         wanted = {
             canonical_url(f"http://{plan.host(feed)}:{port}{page_path(feed, item)}")
             for feed in range(plan.feeds)
@@ -101,10 +101,14 @@ async def run(broker: str, folder: Path, plan: Plan, *, workers: int, kills: int
         }  # fmt: skip
         pairs = [[Service(name, folder / f"{name}-{number}.log", **told) for name in ("poll", "fetch")] for number in range(workers)]
         seen = Seen()
-        log.info("feeds_registered", feeds=len(feeds), pages=len(wanted))
         following = asyncio.create_task(follow(broker, seen, ARTICLES, DEAD_LETTERS))
         try:
             with _running(pairs):
+                await _all_in_their_groups(
+                    broker, workers
+                )  # while they come, partitions move, and what is in flight then would be fetched again
+                await register(Settings(kafka_bootstrap_servers=broker), feeds)
+                log.info("feeds_registered", feeds=len(feeds), pages=len(wanted))
                 in_flight = await _kill(pairs, seen, port, len(wanted), kills, Random(seed))
                 async with asyncio.timeout(LIMIT_S):
                     while len(seen.urls) < len(wanted) or time.monotonic() - seen.last_at < QUIET_S:
@@ -127,6 +131,18 @@ async def run(broker: str, folder: Path, plan: Plan, *, workers: int, kills: int
         seconds=time.monotonic() - began,
         most=Counter(counts["pages"]).most_common(5),
     )
+
+
+async def _all_in_their_groups(broker: str, workers: int) -> None:
+    """Wait until the groups of poll and fetch have so many members, and each has its partitions."""
+    async with kafka_admin.connected(broker) as admin, asyncio.timeout(LIMIT_S):
+        for group in ("slugline-poll", "slugline-fetch"):
+            standing: list[tuple[str, int]] = []
+            while standing != [("Stable", workers)]:
+                await asyncio.sleep(0.1)
+                with suppress(KafkaError):  # a fresh broker has no coordinator yet
+                    described = await admin.describe_consumer_groups([group], await admin.find_coordinator(group))
+                    standing = [(found[2], len(found[5])) for response in described for found in response.groups]
 
 
 async def _kill(pairs: list[list[Service]], seen: Seen, port: int, pages: int, kills: int, chance: Random) -> int:
