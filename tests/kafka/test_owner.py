@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from shared.contracts import DeadLetter
 from shared.errors import ChangelogLost, Fenced, InvalidSetting, OwnerError, SourceExpired
 from shared.health import Readiness
+from shared.kafka import standby
 from shared.kafka.decision import Decision, Output
 from shared.kafka.owner import OwnerSettings, PartitionOwner
 from shared.kafka.partition import Submit
@@ -399,6 +400,35 @@ async def test_a_standby_goes_on_with_what_it_followed(bench: Bench) -> None:
         await bench.feed((f"k{number}", "", number % 2) for number in range(10))
         await until(lambda: bench.emitted(30), "thirty counts")
     _assert_dense(await bench.read(bench.output), 30)
+
+
+async def test_a_standby_that_fails_drops_its_state_and_begins_anew(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a transaction may have been taken over: nothing of that state is handed to anyone."""
+    monkeypatch.setattr(standby, "AGAIN_AFTER_S", 0.0)
+    await bench.create()
+    made: list[CountingLogic] = []
+
+    class Failing(CountingLogic):
+        def follow(self, changes: Mapping[str, bytes | None]) -> None:
+            super().follow(changes)
+            if len(made) == 1:
+                msg = "a fault in the code that follows"
+                raise AssertionError(msg)
+
+    def make_logic(_: int) -> CountingLogic:
+        made.append(Failing(bench.output))
+        return made[-1]
+
+    follower = standby.Standby(bench.settings, bench.prefix, bench.changelog.name, 0, make_logic, asyncio.Semaphore(1))
+    async with running(owner(bench.prefix, bench.settings)):
+        follower.start()
+        await until(lambda: _true(follower.warm), "it follows an empty state")
+        await bench.feed(("a", "", 0) for _ in range(3))
+        await until(lambda: _true(len(made) == 2 and follower.warm and made[1].counts == {"a": 3}), "it has begun anew and is up to date")
+        followed = await follower.hand_over()
+    await follower.end()
+    assert followed is not None
+    assert followed.logic is made[1]
 
 
 async def _true(said: bool) -> bool:
