@@ -128,6 +128,26 @@ async def test_a_slow_endpoint_delays_no_brief_and_no_end(serve: Serve, rows: No
     assert {brief.made_by for brief in await records(settings)} == {"extractive"}
 
 
+async def test_what_waited_when_a_worker_ended_the_next_takes_up(serve: Serve, rows: None, connection: Connection) -> None:
+    """A story does not stay without the model's words because its question was open when the worker ended."""
+    asked = asyncio.Event()
+    hangs = True
+
+    async def at_first_hanging(request: web.Request) -> web.StreamResponse:
+        asked.set()
+        return await asyncio.Event().wait() if hangs else await reworded(request)  # type: ignore[return-value]
+
+    settings = await serve(at_first_hanging)
+    async with running(run_briefs, settings):
+        await put(settings.kafka_bootstrap_servers, article(text=ICE), member(), story())
+        await asyncio.wait_for(asked.wait(), timeout=30)
+        await eventually(partial(_is, connection, "extractive"))
+    hangs = False
+    async with running(run_briefs, settings):
+        await eventually(partial(_is, connection, "editor-1"))
+    assert [brief.made_by for brief in await records(settings)] == ["extractive", "editor-1"]
+
+
 async def test_an_answer_that_comes_too_late_replaces_nothing(serve: Serve, rows: None, connection: Connection) -> None:
     """The article is corrected while the model thinks: its words of the old brief are thrown away, those of the new one taken."""
     asked, told = asyncio.Event(), asyncio.Event()

@@ -15,6 +15,8 @@ from shared.topics import ARTICLES, STORIES, STORY_MEMBERS
 
 STORY_LOCK: Final = 0x5C08
 """Advisory lock, with the story's hash as its second part: two workers never make one story's brief at once."""
+LEFT_LOCK: Final = 0x5C09
+"""Advisory lock of the worker that takes up what others left for a model."""
 CURRENT: Final = 1_000
 """The rows count as current while fewer records than this wait; more, and they are being read anew."""
 
@@ -68,6 +70,14 @@ WHERE s.article_count > 0 AND s.status NOT IN ('merged', 'empty')
     AND NOT EXISTS (SELECT FROM brief_queue q WHERE q.story_id = s.story_id)
     AND EXISTS (SELECT FROM story_members m WHERE m.story_id = s.story_id AND m.present)
 LIMIT 1000
+"""
+_UNWORDED = """
+SELECT s.story_id, now() AS asked_at
+FROM story_briefs b JOIN stories s USING (story_id) JOIN brief_inputs i USING (story_id)
+WHERE b.made_by = 'extractive' AND b.sections <> '[]' AND b.story_revision >= s.revision AND s.status = 'open'
+    AND b.appended_at > now() - interval '1 day'
+    AND NOT EXISTS (SELECT FROM brief_queue q WHERE q.story_id = s.story_id)
+ORDER BY s.publisher_count DESC, s.story_id LIMIT $1
 """
 _WAITING = """
 SELECT count(*), coalesce(extract(epoch FROM now() - min(touched_at)), 0)::float8 FROM (
@@ -198,6 +208,18 @@ async def fingerprint_of(connection: Connection, story_id: UUID) -> str | None:
     """Give what a story's brief was last made from."""
     found: str | None = await connection.fetchval(_FINGERPRINT, story_id)
     return found
+
+
+async def leads(connection: Connection) -> bool:
+    """Become the one worker that takes up what others left for a model, while the connection lives; False: another is."""
+    return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEFT_LOCK))
+
+
+async def unworded(connection: Connection, stories: int) -> list[Facts]:
+    """Give what is known of open stories whose current brief, of the last day, no model has reworded: the largest first."""
+    rows = await connection.fetch(_UNWORDED, stories)
+    known = await facts(connection, [Claim(row["story_id"], (), row["asked_at"]) for row in rows])
+    return [known[row["story_id"]] for row in rows]
 
 
 async def note_made(connection: Connection, story_id: UUID, fingerprint: str) -> None:

@@ -2,6 +2,9 @@
 
 Nothing waits for it: a lane says what it published and goes on. The wording of a brief whose story has changed since is thrown
 away, under the same lock by which two workers never make one story's brief at once, so no older brief follows a newer one.
+
+What waits is in memory, so it ends with its worker. One worker, the first there or the next when that one ends, therefore asks for the
+briefs of the last day that no model has reworded; those of which nothing was taken are asked for again then.
 """
 
 import asyncio
@@ -15,6 +18,7 @@ from uuid import UUID
 import aiohttp
 
 from services.publish.brief import queue
+from services.publish.brief.due import fingerprint
 from services.publish.brief.model import OUTCOMES, Budget, Model, ModelSettings
 from services.publish.brief.source import Source
 from services.publish.connect import Connection
@@ -26,6 +30,10 @@ log = get_logger()
 
 WAITING: Final = 1_000
 """Briefs that wait for the model at most; the smallest story's goes then."""
+TAKEN_UP: Final = 200
+"""Briefs that were left by others and are taken up at most: they are read at once."""
+LEAD_S: Final = 30.0
+"""How long an idle worker leaves it to another to take up what was left."""
 CONTESTED_S: Final = 0.05
 """How long to leave a story to the worker that has it in hand."""
 
@@ -57,6 +65,7 @@ class Reworder:
         self._waiting: dict[UUID, Wanted] = {}
         self._wanted = asyncio.Event()
         self._budget = Budget(settings.budget_per_hour)
+        self._leads = False
 
     def want(self, wanted: Wanted) -> None:
         """Note a brief that was published. Returns at once."""
@@ -78,16 +87,26 @@ class Reworder:
         async with aiohttp.ClientSession() as session:
             model = Model(self._settings, session, time.monotonic, self._budget)
             while not self._stop.is_set():
+                if not self._leads and await queue.leads(connection):
+                    self._leads = True
+                    await self._take_up(connection)
                 metrics.LAG.labels(self._lag, "model").set(len(self._waiting))
                 if not self._waiting:
                     self._wanted.clear()
-                    await self._wanted.wait()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._wanted.wait(), timeout=LEAD_S)
                 elif wait_s := self._budget.wait_s(time.monotonic()):
                     log.warning("brief_model_budget_spent", waiting=len(self._waiting), again_in_s=round(wait_s))
                     OUTCOMES.labels("budget_spent").inc()
                     await self._pause(wait_s)
                 else:
                     await self._reword(connection, model, max(self._waiting.values(), key=lambda held: held.size))
+
+    async def _take_up(self, connection: Connection) -> None:
+        """Want the briefs that other workers left without a model's words."""
+        for facts in await queue.unworded(connection, TAKEN_UP):
+            if facts.story is not None and facts.brief is not None and facts.fingerprint == fingerprint(facts):
+                self._waiting.setdefault(facts.story.story_id, Wanted(facts.story, facts.brief, facts.sources, facts.fingerprint))
 
     async def _reword(self, connection: Connection, model: Model, wanted: Wanted) -> None:
         story_id = wanted.story.story_id
