@@ -45,7 +45,7 @@ COUNTED_TOGETHER: Final = 64
 
 _TERMS = 160
 _TITLE_TERMS = 40
-_ENOUGH_WORDS = 12
+ENOUGH_WORDS: Final = 12
 """Words of a text from which on it can be expected to name whom and what another's title names."""
 _DIMENSIONS = 256
 _UNIT = 256.0
@@ -106,7 +106,7 @@ def decode(features: Features, *, native: bool = False) -> Decoded:
 def _names(features: Features, size: int) -> npt.NDArray[np.bool_]:
     """Say which of the title's terms are names: a term is a stem, the beginning of its word but for a few letters."""
     found = np.zeros(_TITLE_TERMS, np.bool_)
-    if features.words >= _ENOUGH_WORDS:
+    if features.words >= ENOUGH_WORDS:
         stems = {name[: len(name) - cut] for name in features.names for cut in range(4) if cut == 0 or len(name) - cut > 3}
         for place, term in enumerate(features.title_terms[: min(size, _TITLE_TERMS)]):
             found[place] = term in stems or term[:-1] in stems

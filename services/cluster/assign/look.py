@@ -55,7 +55,8 @@ def _view(draft: Draft, language: str, recent: list[UUID]) -> View:
         roster = draft.roster(story_id)
         return [article_id for article_id in roster.first(2 * limit) if article_id in draft.state.shelves][:limit]
 
-    return View(index, tuple(recent), _story_of(draft), members_of, lambda story_id: len(draft.roster(story_id)), join_at(language))
+    needed = join_at(language, has_text=False)
+    return View(index, tuple(recent), _story_of(draft), members_of, lambda story_id: len(draft.roster(story_id)), needed)
 
 
 def _story_of(draft: Draft) -> Callable[[UUID], UUID | None]:

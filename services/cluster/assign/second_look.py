@@ -15,7 +15,7 @@ from services.cluster.assign.index import Link
 from services.cluster.assign.join import NEAREST, score_of
 from services.cluster.assign.proposals import Merge, Move, Proposal, Split, View
 
-SMALL: Final = 5
+SMALL: Final = 8
 """Members of a story that is looked at again."""
 MERGE_AT: Final = 0.55
 """Mean score of a small story's members for another story at which the two merge; a merge is seldom undone."""
