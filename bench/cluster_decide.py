@@ -55,7 +55,7 @@ def articles(count: int, seed: int = 1) -> Iterator[tuple[UUID, Decoded, float]]
         vector = np.clip(np.rint(vector * 256 / np.linalg.norm(vector)), -127, 127).astype(np.int8)
         yield (
             UUID(int=chance.getrandbits(128)),
-            Decoded(tuple(ids.tolist()), weights, rarity[ids], vector, np.arange(40) < 3),
+            Decoded(tuple(ids.tolist()), weights, rarity[ids], vector, np.arange(40) < 3, told=True),
             20_000 + number / 50_000,
         )
 

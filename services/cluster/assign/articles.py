@@ -7,7 +7,7 @@ from sys import intern
 from uuid import UUID
 
 from services.cluster.assign.draft import Draft
-from services.cluster.assign.index import ENOUGH_WORDS, Link
+from services.cluster.assign.index import Link
 from services.cluster.assign.join import Choice, choose_story, join_at
 from services.cluster.assign.look import look_again, look_at_latest
 from services.cluster.assign.records import MemberRecord
@@ -112,13 +112,12 @@ def _choose(draft: Draft, member: MemberRecord, features: Features | None) -> tu
     def size_of(story_id: UUID) -> int:
         return len(draft.roster(story_id))
 
-    needed = join_at(language, has_text=features.words >= ENOUGH_WORDS)
-    choice = choose_story(links, lambda article_id: _story_of(draft, article_id), size_of, needed)
+    choice = choose_story(links, lambda article_id: _story_of(draft, article_id), size_of, join_at(language))
     clock = draft.state.clock
     if choice.story_id is not None or clock is None or clock.at - member.event_at < timedelta(hours=draft.rules.late_after_h):
         return links, choice, False
     late_links = shelves.links(Shelf.CLOSED, language, features, member.event_at, time_known=member.time_known)
-    late_choice = choose_story(late_links, lambda article_id: _reopenable(draft, article_id, member), size_of, needed)
+    late_choice = choose_story(late_links, lambda article_id: _reopenable(draft, article_id, member), size_of, join_at(language))
     return (links, choice, False) if late_choice.story_id is None else (late_links, late_choice, True)
 
 

@@ -45,7 +45,7 @@ COUNTED_TOGETHER: Final = 64
 
 _TERMS = 160
 _TITLE_TERMS = 40
-ENOUGH_WORDS: Final = 12
+_ENOUGH_WORDS = 12
 """Words of a text from which on it can be expected to name whom and what another's title names."""
 _DIMENSIONS = 256
 _UNIT = 256.0
@@ -53,7 +53,7 @@ _GRID = 4_096.0
 """Steps to one of a question's vector: with the moments of a million vectors its products stay below 2^53, which float64 holds exactly."""
 _FIRST_CAPACITY = 256
 _LOG_OF_NONE = np.log(np.float32(0.5))
-_BLOCKS = ("_terms", "_weights", "_names", "_vectors", "_days", "_known", "_alive", "_keys")
+_BLOCKS = ("_terms", "_weights", "_names", "_told", "_vectors", "_days", "_known", "_alive", "_keys")
 
 Ints: TypeAlias = npt.NDArray[np.int32]
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -71,7 +71,7 @@ class Link:
 class Decoded:
     """Features as arrays. `rarities`: idf in the language at large; `vector`: int8, length 256, zeros where there is none.
 
-    `names`: which of the first 40 terms, the title's, are names; none where the article has hardly a text.
+    `names`: which of the first 40 terms, the title's, are names. `told`: the article has a text that tells, not its title alone.
     """
 
     ids: tuple[int, ...]
@@ -79,6 +79,7 @@ class Decoded:
     rarities: Floats
     vector: npt.NDArray[np.int8]
     names: npt.NDArray[np.bool_]
+    told: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class _Asked:
     weights: Floats
     vector: npt.NDArray[np.int8]
     names: npt.NDArray[np.bool_]
+    told: bool
 
 
 def decode(features: Features, *, native: bool = False) -> Decoded:
@@ -100,16 +102,17 @@ def decode(features: Features, *, native: bool = False) -> Decoded:
     size = min(len(ids), len(weights), len(rarities))
     packed = b64decode((features.native_vector if native else features.vector) or "")
     vector = np.frombuffer(packed, np.int8) if len(packed) == _DIMENSIONS else np.zeros(_DIMENSIONS, np.int8)
-    return Decoded(tuple(ids[:size].tolist()), weights[:size], rarities[:size], vector, _names(features, size))
+    return Decoded(
+        tuple(ids[:size].tolist()), weights[:size], rarities[:size], vector, _names(features, size), features.words >= _ENOUGH_WORDS
+    )
 
 
 def _names(features: Features, size: int) -> npt.NDArray[np.bool_]:
     """Say which of the title's terms are names: a term is a stem, the beginning of its word but for a few letters."""
     found = np.zeros(_TITLE_TERMS, np.bool_)
-    if features.words >= ENOUGH_WORDS:
-        stems = {name[: len(name) - cut] for name in features.names for cut in range(4) if cut == 0 or len(name) - cut > 3}
-        for place, term in enumerate(features.title_terms[: min(size, _TITLE_TERMS)]):
-            found[place] = term in stems or term[:-1] in stems
+    stems = {name[: len(name) - cut] for name in features.names for cut in range(4) if cut == 0 or len(name) - cut > 3}
+    for place, term in enumerate(features.title_terms[: min(size, _TITLE_TERMS)]):
+        found[place] = term in stems or term[:-1] in stems
     return found
 
 
@@ -152,6 +155,7 @@ class SimilarityIndex:
         self._terms = np.zeros((capacity, _TERMS), np.int32)
         self._weights = np.zeros((capacity, _TERMS), np.float32)
         self._names = np.zeros((capacity, _TITLE_TERMS), np.bool_)
+        self._told = np.zeros(capacity, np.bool_)
         self._vectors = np.zeros((capacity, _DIMENSIONS), np.int8)
         self._days = np.zeros(capacity, np.float64)
         self._known = np.zeros(capacity, np.bool_)
@@ -191,6 +195,7 @@ class SimilarityIndex:
         self._weights[slot] = 0
         self._weights[slot, : len(places)] = decoded.weights
         self._names[slot] = decoded.names
+        self._told[slot] = decoded.told
         self._vectors[slot] = decoded.vector
         self._days[slot] = day
         self._known[slot] = time_known
@@ -232,6 +237,7 @@ class SimilarityIndex:
             self._rarity[places],
             self._vectors[slot].copy(),
             self._names[slot].copy(),
+            bool(self._told[slot]),
         )
 
     def links(self, features: Features, event_at: datetime, *, time_known: bool) -> list[Link]:
@@ -290,7 +296,7 @@ class SimilarityIndex:
         beside = score.time_log_odds((self._days[slots] - day).astype(np.float32), self._known[slots] & time_known)
         if asked.names.any():
             shared = self._shared_names(asked, terms, weights, rarities[:, :_TITLE_TERMS], self._names[slots])
-            beside += score.apart_log_odds(shared)
+            beside += score.apart_log_odds(shared, self._told[slots] & asked.told)
         return rows, beside
 
     # Words
@@ -311,13 +317,13 @@ class SimilarityIndex:
         places = np.array(found, np.int32)
         own = np.float32(np.log(len(self._slots) + IDF_PRIOR)) - np.where(places >= 0, self._log_df[places], _LOG_OF_NONE)
         idf = np.maximum(np.minimum(own, decoded.rarities), np.float32(0.01))
-        return _Asked(places, idf, decoded.weights, decoded.vector, decoded.names)
+        return _Asked(places, idf, decoded.weights, decoded.vector, decoded.names, decoded.told)
 
     def _asked_of(self, slot: int) -> _Asked:
         weights = self._weights[slot]
         size = int(np.count_nonzero(weights))
         places = self._terms[slot, :size]
-        return _Asked(places, self._idf(places), weights[:size], self._vectors[slot], self._names[slot])
+        return _Asked(places, self._idf(places), weights[:size], self._vectors[slot], self._names[slot], bool(self._told[slot]))
 
     def _words(self, places: Ints, mine: Floats, terms: Ints, theirs: Floats) -> tuple[Floats, Floats]:
         norm = max(float(np.sqrt((mine * mine).sum())), 1e-6)

@@ -9,11 +9,9 @@ from uuid import UUID
 from services.cluster.assign.index import Link
 from services.cluster.assign.score import NATIVE
 
-JOIN_AT: Final = 0.15
-"""The score at which an article with a text joins a story: low, since names tell look-alikes apart and a story that is two is split."""
-JOIN_BY_TITLE_AT: Final = 0.38
-"""The same for an article without one, and for a change of mind. docs/clustering.md says what other values give."""
-JOIN_ELSEWHERE_AT: Final = 0.5
+JOIN_AT: Final = 0.2
+"""The score at which a story is joined; docs/clustering.md says what other values give. A story that is two is split at once."""
+JOIN_ELSEWHERE_AT: Final = 0.25
 """The same in languages without an encoder of their own, whose vectors tell look-alikes apart less well."""
 VOICES: Final = (1.0, 0.5, 0.25, 0.125)
 """How much a story's best, second, third and fourth link count; more members don't make a story attractive without end."""
@@ -57,15 +55,13 @@ def score_of(probabilities: Sequence[float], members: int) -> float:
     return 1.0 / (1.0 + exp(-(WEIGHT_OF_VOICES * voices + WEIGHT_OF_SHARE * share + INTERCEPT)))
 
 
-def join_at(language: str, *, has_text: bool) -> float:
-    """Give the score at which an article of a language (ISO 639-1) joins a story."""
-    if language not in NATIVE:
-        return JOIN_ELSEWHERE_AT
-    return JOIN_AT if has_text else JOIN_BY_TITLE_AT
+def join_at(language: str) -> float:
+    """Give the score at which a story of a language (ISO 639-1) is joined."""
+    return JOIN_AT if language in NATIVE else JOIN_ELSEWHERE_AT
 
 
 def choose_story(
-    links: Sequence[Link], story_of: Callable[[UUID], UUID | None], size_of: Callable[[UUID], int], needed: float = JOIN_BY_TITLE_AT
+    links: Sequence[Link], story_of: Callable[[UUID], UUID | None], size_of: Callable[[UUID], int], needed: float = JOIN_AT
 ) -> Choice:
     """Choose the story of the highest score, if it is at least `needed`.
 

@@ -55,8 +55,7 @@ def _view(draft: Draft, language: str, recent: list[UUID]) -> View:
         roster = draft.roster(story_id)
         return [article_id for article_id in roster.first(2 * limit) if article_id in draft.state.shelves][:limit]
 
-    needed = join_at(language, has_text=False)
-    return View(index, tuple(recent), _story_of(draft), members_of, lambda story_id: len(draft.roster(story_id)), needed)
+    return View(index, tuple(recent), _story_of(draft), members_of, lambda story_id: len(draft.roster(story_id)), join_at(language))
 
 
 def _story_of(draft: Draft) -> Callable[[UUID], UUID | None]:

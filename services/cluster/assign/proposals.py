@@ -43,7 +43,7 @@ Proposal = Merge | Move | Split
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One language's open stories, as they are before the present input. `join_at`: the score at which one is joined anew.
+    """One language's open stories, as they are before the present input. `join_at`: the score at which one is joined.
 
     `recent`: articles that came or were corrected since the last look, oldest first, open and in the index. `story_of` gives
     an article's story, None where it has none that is open; `members_of` a story's first present members that the index

@@ -46,18 +46,23 @@ def time_log_odds(days: Floats, known: npt.NDArray[np.bool_]) -> Floats:
 
 
 APART_DEPTH: Final = 3.0
+APART_DEPTH_BY_TITLE: Final = 1.0
 APART_BELOW: Final = 0.35
 """Log-odds lost where neither article has anything of the names in the other's title; none is lost from this share of them on.
 
-Look-alikes differ in nothing else: two earthquakes, two matches of one cup, two crashes. Articles without a text lose nothing, since
-headlines of one event often name different people.
+Look-alikes differ in nothing else: two earthquakes, two matches of one cup, two crashes. Where an article has hardly a text less is lost,
+since headlines of one event often name different people.
 """
 
 
-def apart_log_odds(shared: Floats) -> Floats:
-    """Give what the share of names adds to the log-odds; never above zero. `shared`: from 0 to 1, NaN where it can't be said."""
+def apart_log_odds(shared: Floats, told: npt.NDArray[np.bool_]) -> Floats:
+    """Give what the share of names adds to the log-odds; never above zero.
+
+    `shared`: from 0 to 1, NaN where it can't be said. `told`: whether both articles have a text.
+    """
     missing = np.maximum(0.0, 1.0 - shared / APART_BELOW)
-    return np.where(np.isnan(shared), 0.0, -APART_DEPTH * missing).astype(np.float32)
+    depth = np.where(told, APART_DEPTH, APART_DEPTH_BY_TITLE)
+    return np.where(np.isnan(shared), 0.0, -depth * missing).astype(np.float32)
 
 
 def probability(odds: Floats) -> Floats:

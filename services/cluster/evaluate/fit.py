@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from services.cluster.assign import score
 from services.cluster.assign.index import MAX_LINKS, SimilarityIndex
-from services.cluster.assign.join import JOIN_BY_TITLE_AT, evidence_of
+from services.cluster.assign.join import JOIN_AT, evidence_of
 from services.cluster.enrich.encoder import DIMENSIONS
 from services.cluster.enrich.features import LEAD_WORDS, TITLE_WORDS, FeatureMaker, term_id
 from services.cluster.enrich.stems import clean, stemmer_of, words_of
@@ -188,7 +188,7 @@ def joined_f1(pairs: Pairs, model: tuple[npt.NDArray[np.float64], float], join: 
             odds = of_voices * voices + of_share * share + intercept
             if odds > best:
                 best, home = odds, story
-        stories.append(home if best >= np.log(JOIN_BY_TITLE_AT / (1 - JOIN_BY_TITLE_AT)) else number)
+        stories.append(home if best >= np.log(JOIN_AT / (1 - JOIN_AT)) else number)
         sizes[stories[-1]] += 1
     return bcubed(pairs.labels, stories).f1
 

@@ -18,7 +18,7 @@ ARTICLES = 500
 WORDS = [
     f"{start}{middle}{end}"
     for start in ("bor", "kel", "mar", "tin", "vas")
-    for middle in ("a", "e", "i", "o")
+    for middle in ("a", "e", "i", "o", "u", "ia", "ue", "ei", "au", "io", "oa", "ai")
     for end in ("dun", "lek", "ra", "st", "vik")
 ]
 
