@@ -106,7 +106,8 @@ def _check_stories(web: Recorded, told: Told) -> None:
     for one, other in CONFUSED:
         for language in ("en", "es", "de"):
             urls = [stories[key]["articles"] if (key := f"{event}:{language}") in stories else [] for event in (one, other)]
-            assert not set(_story_of(told, urls[0])) & set(_story_of(told, urls[1])), (one, other)
+            shared = set(_story_of(told, urls[0])) & set(_story_of(told, urls[1]))
+            assert not shared, [told.articles[member.article_id].title for story_id in shared for member in told.members_of(story_id)]
     for copies in web.truth["near_copies"]:
         assert len(_story_of(told, copies)) == 1
         members = [told.members[identity(url)] for url in copies]

@@ -9,7 +9,7 @@ from uuid import UUID
 from services.cluster.assign.draft import Draft
 from services.cluster.assign.index import Link
 from services.cluster.assign.join import Choice, choose_story, join_at
-from services.cluster.assign.look import look_again, look_at_latest
+from services.cluster.assign.look import look_again, look_around, look_at_latest
 from services.cluster.assign.records import MemberRecord
 from services.cluster.assign.shelves import Shelf
 from services.cluster.assign.wire import containment, print_of
@@ -99,6 +99,8 @@ def _join(draft: Draft, member: MemberRecord, features: Features | None) -> None
         else:
             draft.revise(choice.story_id, Reason.ARTICLE_ADDED, joining=[member], evidence=evidence)
     _index(draft, member.article_id, features)
+    if not late:
+        look_around(draft, member.article_id, links)
     _make_room(draft)
 
 

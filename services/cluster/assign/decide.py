@@ -12,7 +12,7 @@ from services.cluster.assign.draft import Draft
 from services.cluster.assign.index import SimilarityIndex
 from services.cluster.assign.owners import SHIPPED, read_owners
 from services.cluster.assign.proposals import SecondLook
-from services.cluster.assign.second_look import propose, split_what_is_apart
+from services.cluster.assign.second_look import bring_home, propose, split_what_is_apart
 from services.cluster.assign.shelves import Index
 from services.cluster.assign.state import Assigned, Effects, State
 from services.cluster.config import StoryRules
@@ -32,11 +32,12 @@ class AssignLogic:
         make_index: Callable[[str], Index] = SimilarityIndex,
         second_look: SecondLook = propose,
         apart_look: SecondLook = split_what_is_apart,
+        around_look: SecondLook = bring_home,
     ) -> None:
         """Begin without stories. Raises `InvalidSetting` for an owner table that can't be read."""
         self._partition = partition
         self._changelog: dict[str, bytes] = {}
-        self.state = State(rules, make_index, second_look, apart_look, read_owners(rules.owner_table or SHIPPED))
+        self.state = State(rules, make_index, second_look, apart_look, around_look, read_owners(rules.owner_table or SHIPPED))
 
     def restore(self, key: str, value: bytes | None) -> None:
         """Take one changelog record, oldest first; None deletes."""

@@ -4,11 +4,12 @@ The proposals are `second_look`'s; here is what may be done of them. Editors' ti
 few times at most, and one look changes no more than so many stories.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from uuid import UUID
 
 from services.cluster.assign.draft import Draft
+from services.cluster.assign.index import Link
 from services.cluster.assign.join import join_at
 from services.cluster.assign.proposals import Merge, Move, Proposal, Split, View
 from services.cluster.assign.records import MemberRecord, StoryRecord
@@ -26,6 +27,16 @@ def look_at_latest(draft: Draft) -> bool:
         return False
     proposals = list(draft.state.apart_look(_view(draft, member.language, [member.article_id])))
     return any(_repair(draft, proposal) for proposal in proposals)
+
+
+def look_around(draft: Draft, article_id: UUID, links: Sequence[Link]) -> None:
+    """Bring home to the story of an article that is being placed what belongs there rather, now that it has come."""
+    member = draft.member(article_id)
+    if not links or member is None:
+        return
+    view = replace(_view(draft, member.language, [article_id]), links=tuple(links))
+    for proposal in draft.state.around_look(view):
+        _repair(draft, proposal)
 
 
 def look_again(draft: Draft) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from services.cluster.assign.index import Link
 from services.cluster.assign.shelves import Index
 
 
@@ -43,11 +44,12 @@ Proposal = Merge | Move | Split
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One language's open stories, as they are before the present input. `join_at`: the score at which one is joined.
+    """One language's open stories, as they are by now. `join_at`: the score at which one is joined.
 
     `recent`: articles that came or were corrected since the last look, oldest first, open and in the index. `story_of` gives
     an article's story, None where it has none that is open; `members_of` a story's first present members that the index
-    holds, by number, at most as many as asked for; `size_of` its present members.
+    holds, by number, at most as many as asked for; `size_of` its present members. `links`: of the one recent article that
+    is being placed, best first; the index does not hold it yet.
     """
 
     index: Index
@@ -56,6 +58,7 @@ class View:
     members_of: Callable[[UUID, int], list[UUID]]
     size_of: Callable[[UUID], int]
     join_at: float
+    links: tuple[Link, ...] = ()
 
 
 class SecondLook(Protocol):

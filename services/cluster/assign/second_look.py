@@ -1,11 +1,12 @@
 """What the second look proposes: small stories are seen again in the light of what came after them.
 
 A large story has proved itself, so looking again at it costs much and repairs little: measured, moving members of large stories
-changes nothing and merging large stories does harm. The work is one search of the index for each recent article at most.
+changes nothing and merging large stories does harm. The work is one search of the index for each recent article at most,
+and four for a new one.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -24,8 +25,14 @@ APART_TO: Final = 12
 """Members of a story that may be split."""
 TOGETHER_AT: Final = 0.5
 """Probability that holds two members together; a chain of such is enough."""
+ASKED_AROUND: Final = 4
+ASKED_FROM: Final = 0.35
+"""So many articles of other stories are asked again because a new one resembles them with this probability."""
 MOVE_MARGIN: Final = 0.1
 """By how much another story must score better than its own before an article moves: hysteresis against flapping."""
+
+_Scores: TypeAlias = dict[UUID, tuple[float, tuple[UUID, ...]]]
+"""Stories' scores for an article, and the links that speak for each, best first."""
 
 
 def propose(view: View) -> Iterable[Proposal]:
@@ -52,6 +59,27 @@ def split_what_is_apart(view: View) -> Iterable[Proposal]:
         if len(parts) > 1 and len(parts[1]) > 1:
             between = float(likeness[np.ix_(parts[0], parts[1])].max())
             yield Split(story_id, tuple(members[place] for place in parts[1]), 1.0 - between, tuple(members[place] for place in parts[0]))
+
+
+def bring_home(view: View) -> Iterable[Proposal]:
+    """Propose to move what resembles a new article out of small stories, where it belongs better elsewhere by now.
+
+    An event's first article may have gone to a look-alike's story, for want of its own.
+    """
+    [new] = view.recent
+    asked = 0
+    for link in view.links:
+        if link.probability < ASKED_FROM or asked == ASKED_AROUND:
+            return
+        story_id = view.story_of(link.article_id)
+        if story_id in (None, view.story_of(new)) or view.size_of(story_id) > SMALL:
+            continue
+        asked += 1
+        links = [*view.index.links_of(link.article_id), Link(new, link.probability)]
+        by_story = _scores(view, sorted(links, key=lambda found: -found.probability), story_id)
+        move = _move(view, link.article_id, story_id, by_story)
+        if move is not None:
+            yield move
 
 
 def _parts(linked: npt.NDArray[np.bool_]) -> list[list[int]]:
@@ -82,14 +110,22 @@ def _of_story(view: View, story_id: UUID) -> Iterator[Proposal]:
     if len(members) == 1:
         return
     for member, by_story in zip(members, scores, strict=True):
-        own = by_story.get(story_id, (0.0, ()))[0]
-        into = max((other for other in by_story if other != story_id), key=lambda other: by_story[other][0], default=None)
-        if into is not None and by_story[into][0] >= max(view.join_at, own + MOVE_MARGIN):
-            yield Move(member, into, by_story[into][0], by_story[into][1][:NEAREST])
+        move = _move(view, member, story_id, by_story)
+        if move is not None:
+            yield move
             return
 
 
-def _scores(view: View, links: Sequence[Link], own: UUID) -> dict[UUID, tuple[float, tuple[UUID, ...]]]:
+def _move(view: View, article_id: UUID, own: UUID, by_story: _Scores) -> Move | None:
+    """Move an article to the story that scores best for it, if that is better than its own by enough."""
+    here = by_story.get(own, (0.0, ()))[0]
+    into = max((other for other in by_story if other != own), key=lambda other: by_story[other][0], default=None)
+    if into is None or by_story[into][0] < max(view.join_at, here + MOVE_MARGIN):
+        return None
+    return Move(article_id, into, by_story[into][0], by_story[into][1][:NEAREST])
+
+
+def _scores(view: View, links: Sequence[Link], own: UUID) -> _Scores:
     """Give each linked story's score for a member of `own`, and its articles, best first."""
     by_story: dict[UUID, list[Link]] = {}
     for link in links:

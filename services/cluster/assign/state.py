@@ -77,11 +77,13 @@ class State:
         make_index: Callable[[str], Index],
         second_look: SecondLook,
         apart_look: SecondLook,
+        around_look: SecondLook,
         shipped_owners: Mapping[str, str],
     ) -> None:
         self.rules = rules
         self.second_look = second_look
         self.apart_look = apart_look
+        self.around_look = around_look
         self.stories: dict[UUID, StoryRecord] = {}
         self.members: dict[UUID, MemberRecord] = {}
         self.rosters: dict[UUID, Roster] = {}

@@ -95,6 +95,15 @@ def eager_look(view: View) -> Iterator[Proposal]:
             yield Split(story_id, tuple(unlike), 0.2)
 
 
+def eager_around(view: View) -> Iterator[Proposal]:
+    """Propose to bring home whatever a new article is linked to."""
+    [new] = view.recent
+    own = view.story_of(new)
+    for link in view.links:
+        if view.story_of(link.article_id) != own:
+            yield Move(link.article_id, own, link.probability, (new,))
+
+
 def rules(**values: Any) -> StoryRules:
     return StoryRules.load(**values)
 
@@ -287,9 +296,15 @@ def independent(present: Sequence[Member]) -> int:
 class Partition:
     """One partition's logic with its changelog and a consumer, driven as its owner drives it."""
 
-    def __init__(self, story_rules: StoryRules | None = None, make_index: Any = ExactIndex, second_look: Any = no_second_look) -> None:
+    def __init__(
+        self,
+        story_rules: StoryRules | None = None,
+        make_index: Any = ExactIndex,
+        second_look: Any = no_second_look,
+        around_look: Any = no_second_look,
+    ) -> None:
         self.rules = story_rules or rules()
-        self.parts = {"make_index": make_index, "second_look": second_look, "apart_look": no_second_look}
+        self.parts = {"make_index": make_index, "second_look": second_look, "apart_look": no_second_look, "around_look": around_look}
         self.logic = AssignLogic(3, self.rules, **self.parts)
         self.changelog: dict[str, bytes] = {}
         self.consumer = Consumer()

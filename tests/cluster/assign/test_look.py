@@ -1,12 +1,16 @@
 """How the second look's proposals become revisions, and when they don't."""
 
 from collections.abc import Iterable
+from datetime import datetime
+from typing import ClassVar
 
 import pytest
 
+from services.cluster.assign.index import Link
 from services.cluster.assign.proposals import Merge, Move, Proposal, Split, View
-from shared.contracts import CommandOp
-from tests.cluster.assign.made_up import Partition, article, article_uuid, command, eager_look, rules
+from services.cluster.assign.second_look import bring_home
+from shared.contracts import CommandOp, Features
+from tests.cluster.assign.made_up import ExactIndex, Partition, article, article_uuid, command, eager_look, rules
 
 
 class Looker:
@@ -182,3 +186,50 @@ def test_looks_do_happen_in_the_properties() -> None:
             partition.take(article(number, ("flood", "dam", "cup final tennis")[number % 3], version=2))
         reasons |= {update.reason for update in partition.consumer.updates}
     assert reasons == {"created", "article_added", "article_corrected", "article_moved", "merged", "split"}
+
+
+class ByTable(ExactIndex):
+    """Links the articles that a table says, by their titles, as likely as it says."""
+
+    CHANCES: ClassVar = {
+        frozenset(("rents fall", "rents rage")): 0.9,
+        frozenset(("weld wins pensions", "rents fall")): 0.5,
+        frozenset(("weld wins pensions", "rents rage")): 0.3,
+        frozenset(("weld wins pensions", "retire at 67")): 0.15,
+        frozenset(("weld wins pensions", "pensions passed")): 0.9,
+        frozenset(("pensions passed", "retire at 67")): 0.8,
+    }
+
+    def links(self, features: Features, event_at: datetime, *, time_known: bool) -> list[Link]:
+        asked = " ".join(features.title_terms)
+        found = [Link(other, self.CHANCES.get(frozenset((asked, " ".join(held.title_terms))), 0.0)) for other, held in self.held.items()]
+        return sorted((link for link in found if link.probability > 0), key=lambda link: -link.probability)
+
+
+@pytest.fixture
+def confused() -> Partition:
+    """Let an event's first article, 2, join what resembles it (1, 3), for want of its own story, which begins with 4."""
+    partition = Partition(make_index=ByTable, around_look=bring_home)
+    partition.take(*(article(number, title) for number, title in enumerate(("rents fall", "weld wins pensions", "rents rage"), 1)))
+    partition.take(article(4, "retire at 67"))
+    assert partition.story_id(1) == partition.story_id(2) == partition.story_id(3) != partition.story_id(4)
+    return partition
+
+
+def test_an_events_first_article_comes_home_from_a_look_alikes_story(confused: Partition) -> None:
+    there, here = confused.story_id(1), confused.story_id(4)
+    joined, left, home = confused.take(article(5, "pensions passed"))
+    assert (joined.story_id, joined.reason, joined.articles_added) == (here, "article_added", (article_uuid(5),))
+    assert (left.story_id, left.reason, left.articles_removed) == (there, "article_moved", (article_uuid(2),))
+    assert (home.story_id, home.articles_added, home.article_count) == (here, (article_uuid(2),), 3)
+    assert home.evidence is not None
+    assert home.evidence.nearest[0] == article_uuid(5)
+
+
+def test_what_an_editor_moved_is_not_brought_home(confused: Partition) -> None:
+    there, here = confused.story_id(1), confused.story_id(4)
+    confused.take(command(CommandOp.MOVE, 1, articles=[2], into_story_id=here))
+    confused.take(command(CommandOp.MOVE, 2, articles=[2], into_story_id=there))
+    [joined] = confused.take(article(5, "pensions passed"))
+    assert joined.story_id == here
+    assert confused.story_id(2) == there

@@ -13,7 +13,19 @@ from services.cluster.assign.shelves import Shelf
 from services.cluster.assign.state import State
 from shared.contracts import CommandOp, StoryInput
 from shared.errors import Refused
-from tests.cluster.assign.made_up import ExactIndex, Partition, article, article_uuid, clock, command, eager_look, link, record_of, rules
+from tests.cluster.assign.made_up import (
+    ExactIndex,
+    Partition,
+    article,
+    article_uuid,
+    clock,
+    command,
+    eager_around,
+    eager_look,
+    link,
+    record_of,
+    rules,
+)
 
 TOPICS = ("quake norland", "quake norland velm", "flood eastland", "vote budget eastland", "cup final")
 SIGNATURES = ((), tuple(range(64)), (*range(40), *range(900, 924)), tuple(range(2_000, 2_064)))
@@ -133,7 +145,8 @@ def run(steps: list[Step], partition: Partition) -> Iterator[StoryInput]:
 
 
 def small_partition() -> Partition:
-    return Partition(rules(keep_days=10, sweep_limit=2, copies_indexed=1, second_look_every=4), second_look=eager_look)
+    few = rules(keep_days=10, sweep_limit=2, copies_indexed=1, second_look_every=4)
+    return Partition(few, second_look=eager_look, around_look=eager_around)
 
 
 GIVEN = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -9,7 +9,7 @@ import numpy as np
 
 from services.cluster.assign.decide import AssignLogic
 from services.cluster.assign.index import SimilarityIndex
-from services.cluster.assign.second_look import propose
+from services.cluster.assign.second_look import bring_home, propose
 from services.cluster.enrich.features import FeatureMaker
 from shared.contracts import StoryInput
 from tests.cluster.assign.made_up import NOON, Partition, article, clock, rules
@@ -64,7 +64,7 @@ def stream() -> Iterator[StoryInput]:
 
 
 def test_a_restart_anywhere_leaves_no_trace() -> None:
-    steady, restarted = (Partition(rules(second_look_every=20), SimilarityIndex, propose) for _ in range(2))
+    steady, restarted = (Partition(rules(second_look_every=20), SimilarityIndex, propose, bring_home) for _ in range(2))
     for place, story_input in enumerate(stream()):
         if place % 61 == 60:
             restarted.restart()
@@ -79,7 +79,7 @@ def test_a_restart_anywhere_leaves_no_trace() -> None:
 
 
 def test_a_standby_that_takes_over_leaves_no_trace() -> None:
-    steady, owned = (Partition(rules(second_look_every=20), SimilarityIndex, propose) for _ in range(2))
+    steady, owned = (Partition(rules(second_look_every=20), SimilarityIndex, propose, bring_home) for _ in range(2))
     standby = AssignLogic(3, owned.rules, **owned.parts)
     standby.restored()
     for place, story_input in enumerate(stream()):
