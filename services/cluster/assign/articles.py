@@ -124,7 +124,7 @@ def _choose(draft: Draft, member: MemberRecord, features: Features | None) -> tu
 
 
 def _story_of(draft: Draft, article_id: UUID) -> UUID | None:
-    member = draft.effects.members.get(article_id) or draft.state.members.get(article_id)
+    member = draft.member(article_id)
     return None if member is None else member.story_id
 
 

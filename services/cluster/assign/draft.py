@@ -55,8 +55,9 @@ class Draft:
 
     def story(self, story_id: UUID) -> StoryRecord | None:
         """Give a story as it is by now."""
-        if story_id in self.effects.stories:
-            return self.effects.stories[story_id]
+        changed = self.effects.stories
+        if changed and story_id in changed:  # a UUID's hash is dear
+            return changed[story_id]
         return self.state.stories.get(story_id)
 
     def live_story(self, story_id: UUID) -> StoryRecord | None:
@@ -68,8 +69,9 @@ class Draft:
 
     def member(self, article_id: UUID) -> MemberRecord | None:
         """Give a member as it is by now."""
-        if article_id in self.effects.members:
-            return self.effects.members[article_id]
+        changed = self.effects.members
+        if changed and article_id in changed:
+            return changed[article_id]
         return self.state.members.get(article_id)
 
     def roster(self, story_id: UUID) -> Roster:

@@ -272,18 +272,11 @@ class SimilarityIndex:
         slots = self._candidates(asked, day, time_known=time_known, itself=itself)
         return slots, *self._compared(asked, day, slots, time_known=time_known)
 
-    def likeness(self, article_ids: Sequence[UUID]) -> Floats:
-        """Give how likely each two of a few articles that are held tell the same event: (n, n), row by row as each sees the others.
-
-        Raises `KeyError` where one isn't held. The diagonal is 1.
-        """
-        slots = np.array([self._slots[article_id] for article_id in article_ids], np.intp)
-        table = np.ones((len(slots), len(slots)), np.float32)
-        for row, article_id in enumerate(article_ids):
-            slot, others = self._slots[article_id], np.delete(slots, row)
-            rows, beside = self._compared(self._asked_of(slot), float(self._days[slot]), others, time_known=bool(self._known[slot]))
-            table[row, np.arange(len(slots)) != row] = score.probability(self._model.log_odds(rows) + beside)
-        return table
+    def likeness(self, article_id: UUID, others: Sequence[UUID]) -> Floats:
+        """Give how likely an article that is held tells the same event as each of some others, as it sees them. Raises `KeyError`."""
+        slot, slots = self._slots[article_id], np.array([self._slots[other] for other in others], np.intp)
+        rows, beside = self._compared(self._asked_of(slot), float(self._days[slot]), slots, time_known=bool(self._known[slot]))
+        return score.probability(self._model.log_odds(rows) + beside)
 
     def _compared(self, asked: _Asked, day: float, slots: npt.NDArray[np.intp], *, time_known: bool) -> tuple[Floats, Floats]:
         if not len(slots):
@@ -458,11 +451,11 @@ class SimilarityIndex:
             found = [known.get(identity, -1) for identity in decoded.ids]
         if -1 not in found:
             return found
-        places = []
-        for at, identity in enumerate(decoded.ids):
-            place = known.get(identity)
-            if place is None:
-                place = known[identity] = len(self._postings)
+        places = list(found)
+        for at in (at for at, place in enumerate(found) if place < 0):
+            identity = decoded.ids[at]
+            place = known.setdefault(identity, len(self._postings))
+            if place == len(self._postings):
                 self._postings.append(array("i"))
                 self._hashes.append(identity)
                 if place >= len(self._df):
@@ -470,7 +463,7 @@ class SimilarityIndex:
                         old = getattr(self, name)
                         setattr(self, name, np.concatenate((old, np.full(len(old), empty, old.dtype))))
                 self._rarity[place] = decoded.rarities[at]
-            places.append(place)
+            places[at] = place
         return places
 
 

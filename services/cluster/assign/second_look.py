@@ -15,6 +15,7 @@ import numpy.typing as npt
 from services.cluster.assign.index import Link
 from services.cluster.assign.join import NEAREST, score_of
 from services.cluster.assign.proposals import Merge, Move, Proposal, Split, View
+from services.cluster.assign.shelves import Index
 
 SMALL: Final = 8
 """Members of a story that is looked at again."""
@@ -54,7 +55,9 @@ def split_what_is_apart(view: View) -> Iterable[Proposal]:
         if story_id is None or not APART_FROM <= view.size_of(story_id) <= APART_TO:
             continue
         members = view.members_of(story_id, APART_TO)
-        likeness = view.index.likeness(members)
+        likeness = None if len(members) < APART_FROM else _likeness(view.index, members)
+        if likeness is None:
+            continue
         parts = sorted(_parts(np.maximum(likeness, likeness.T) >= TOGETHER_AT), key=lambda part: (-len(part), part))
         if len(parts) > 1 and len(parts[1]) > 1:
             between = float(likeness[np.ix_(parts[0], parts[1])].max())
@@ -80,6 +83,28 @@ def bring_home(view: View) -> Iterable[Proposal]:
         move = _move(view, link.article_id, story_id, by_story)
         if move is not None:
             yield move
+
+
+def _likeness(index: Index, members: Sequence[UUID]) -> npt.NDArray[np.float32] | None:
+    """Give how likely each two members tell the same event, row by row as each sees the others: (n, n), 1 in the diagonal.
+
+    None where a chain leads from the first to all others but one at most, so that there are no two parts; then not all are asked.
+    """
+    table = np.ones((len(members), len(members)), np.float32)
+
+    def ask(row: int) -> None:
+        table[row, np.arange(len(members)) != row] = index.likeness(members[row], [*members[:row], *members[row + 1 :]])
+
+    left, reached = list(range(1, len(members))), [0]
+    for row in reached:
+        ask(row)
+        reached += [other for other in left if table[row, other] >= TOGETHER_AT]
+        left = [other for other in left if table[row, other] < TOGETHER_AT]
+        if len(left) < 2:
+            return None
+    for row in left:
+        ask(row)
+    return table
 
 
 def _parts(linked: npt.NDArray[np.bool_]) -> list[list[int]]:

@@ -31,8 +31,8 @@ class Index(Protocol):
     def links_of(self, article_id: UUID) -> list[Link]:
         """Give at most 40 links of an article that is held to the others, best first."""
 
-    def likeness(self, article_ids: Sequence[UUID]) -> npt.NDArray[np.float32]:
-        """Give how likely each two of a few articles that are held tell the same event: (n, n)."""
+    def likeness(self, article_id: UUID, others: Sequence[UUID]) -> npt.NDArray[np.float32]:
+        """Give how likely an article that is held tells the same event as each of some others that are: (n,)."""
 
     def hand_over(self, article_id: UUID, to: Self) -> None:
         """Move an article, with all that is known of it, to another index."""

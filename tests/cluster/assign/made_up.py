@@ -60,8 +60,8 @@ class ExactIndex:
     def links_of(self, article_id: uuid.UUID) -> list[Link]:
         return [link for link in self.links(self.held[article_id], NOON, time_known=True) if link.article_id != article_id]
 
-    def likeness(self, article_ids: Sequence[uuid.UUID]) -> npt.NDArray[np.float32]:
-        return np.array([[_shared(self.held[one], self.held[other]) for other in article_ids] for one in article_ids], np.float32)
+    def likeness(self, article_id: uuid.UUID, others: Sequence[uuid.UUID]) -> npt.NDArray[np.float32]:
+        return np.array([_shared(self.held[article_id], self.held[other]) for other in others], np.float32)
 
     def links(self, features: Features, event_at: datetime, *, time_known: bool) -> list[Link]:
         found = [Link(article_id, _shared(features, held)) for article_id, held in self.held.items()]
