@@ -4,9 +4,9 @@ Made-up articles of 300 words about made-up events, three articles an event. Tim
 busy machine does not count; run it with OPENBLAS_NUM_THREADS=1.
 """
 
+import argparse
 import random
 import resource
-import sys
 import time
 from base64 import b64encode
 from collections.abc import Iterator
@@ -141,10 +141,13 @@ def enrich_rate() -> float:
 
 def main() -> None:
     """Print the figures."""
+    parser = argparse.ArgumentParser(prog="python -m bench.cluster_decide", description=__doc__)
+    parser.add_argument("open", nargs="*", type=int, default=[10_000, 100_000], metavar="OPEN", help="how many articles the index holds")
+    given = parser.parse_args()
     print(f"enrich: {enrich_rate():,.0f} articles of 300 words a CPU second")
     print(f"decide: {decide_rate():,.0f} articles a CPU second, all that follows for state and topics included")
     first = None
-    for held in [int(argument) for argument in sys.argv[1:]] or [10_000, 100_000]:
+    for held in given.open:
         cost, filling = cost_at(held)
         first = first or cost
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -5,7 +5,7 @@ more than `LARGE` articles as it is and the one-topic streams alone. Each family
 try, change the number in `services/cluster/assign` and run this again.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -32,9 +32,12 @@ def agreement(articles: list[LabelledArticle], maker: FeatureMaker) -> Agreement
 
 def main() -> None:
     """Print a line for each stream, the mean of each family, and the mean over families."""
+    parser = argparse.ArgumentParser(prog="python -m bench.cluster_streams", description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="labelled articles, JSON lines; .gz too")
+    given = parser.parse_args()
     maker = FeatureMaker()
     families = []
-    for path in map(Path, sys.argv[1:]):
+    for path in given.files:
         own = []
         for name, articles in streams(read_labelled(path), maker).items():
             found = agreement(articles, maker)

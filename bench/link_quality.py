@@ -5,9 +5,9 @@ of `services/cluster/link/score.py` are fitted on pairs of both; held out, one s
 Then seconds a changed story at so many open stories in each of two languages, with random vectors.
 """
 
+import argparse
 import math
 import random
-import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -131,4 +131,6 @@ def main(sizes: Sequence[int]) -> None:
 
 
 if __name__ == "__main__":
-    main([int(size) for size in sys.argv[1:]] or [1_000, 10_000])
+    parser = argparse.ArgumentParser(prog="python -m bench.link_quality", description=__doc__)
+    parser.add_argument("open", nargs="*", type=int, default=[1_000, 10_000], metavar="OPEN", help="how many stories are open")
+    main(parser.parse_args().open)

@@ -4,9 +4,9 @@ Made-up articles with features as enrich makes them, three to an event, over som
 runs it where features are kept. CPU seconds of this one process; run it with OPENBLAS_NUM_THREADS=1.
 """
 
+import argparse
 import random
 import resource
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -57,8 +57,11 @@ def history(count: int, days: float) -> list[Past]:
 
 def main() -> None:
     """Print the figures."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    days = float(sys.argv[2]) if len(sys.argv) > 2 else 7.0
+    parser = argparse.ArgumentParser(prog="python -m bench.rebuild", description=__doc__)
+    parser.add_argument("articles", nargs="?", type=int, default=20_000, metavar="ARTICLES")
+    parser.add_argument("days", nargs="?", type=float, default=7.0, metavar="DAYS")
+    given = parser.parse_args()
+    count, days = given.articles, given.days
     past = history(count, days)
     began, wall = time.process_time(), time.perf_counter()
     groups = regroup(0, past, {}, {}, StoryRules())
