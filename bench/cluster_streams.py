@@ -49,17 +49,18 @@ def main() -> None:
         parser.error("one file alone can't be left out: name two or more")
     maker = FeatureMaker()
     made = {path: streams(read_labelled(path), maker) for path in given.files}
-    pairs = {path.name: [pairs_of(articles, maker) for articles in own.values()] for path, own in made.items()} if given.left_out else {}
+    pairs = {str(path): [pairs_of(articles, maker) for articles in own.values()] for path, own in made.items()} if given.left_out else {}
     families, wholes = [], []
     for path in given.files:
         if given.left_out:
-            take_weights({name: own for name, own in pairs.items() if name != path.name})
+            take_weights({name: own for name, own in pairs.items() if name != str(path)})
         own = []
         for name, articles in made[path].items():
             found = agreement(articles, maker)
             own.append((found.precision, found.recall, found.f1))
+            if name == "whole":
+                wholes.append(own[-1])
             print(f"{path.name:<24}{name:<22}P {found.precision:.3f}  R {found.recall:.3f}  F1 {found.f1:.4f}", flush=True)
-        wholes.append(own[0])
         families.append(np.mean(own, axis=0))
         print("{:<24}{:<22}P {:.3f}  R {:.3f}  F1 {:.4f}".format(path.name, "mean", *families[-1]), flush=True)
     print("{:<46}P {:.3f}  R {:.3f}  F1 {:.4f}".format("mean over families", *np.mean(families, axis=0)))

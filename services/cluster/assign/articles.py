@@ -100,7 +100,7 @@ def _join(draft: Draft, member: MemberRecord, features: Features | None) -> None
             draft.revise(choice.story_id, Reason.ARTICLE_ADDED, joining=[member], evidence=evidence)
     _index(draft, member.article_id, features)
     if not late:
-        look_around(draft, member.article_id, links)
+        look_around(draft, member, links)
     _make_room(draft)
 
 

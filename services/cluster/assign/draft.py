@@ -56,7 +56,7 @@ class Draft:
     def story(self, story_id: UUID) -> StoryRecord | None:
         """Give a story as it is by now."""
         changed = self.effects.stories
-        if changed and story_id in changed:  # a UUID's hash is dear
+        if changed and story_id in changed:  # a UUID's hash is dear, and mostly nothing has changed
             return changed[story_id]
         return self.state.stories.get(story_id)
 

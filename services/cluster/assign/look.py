@@ -29,12 +29,11 @@ def look_at_latest(draft: Draft) -> bool:
     return any(_repair(draft, proposal) for proposal in proposals)
 
 
-def look_around(draft: Draft, article_id: UUID, links: Sequence[Link]) -> None:
-    """Bring home to the story of an article that is being placed what belongs there rather, now that it has come."""
-    member = draft.member(article_id)
-    if not links or member is None:
+def look_around(draft: Draft, member: MemberRecord, links: Sequence[Link]) -> None:
+    """Let what a new article is linked to go where it belongs, now that the article has come and is placed."""
+    if not links:
         return
-    view = replace(_view(draft, member.language, [article_id]), links=tuple(links))
+    view = replace(_view(draft, member.language, [member.article_id]), links=tuple(links))
     for proposal in draft.state.around_look(view):
         _repair(draft, proposal)
 
